@@ -1,0 +1,1 @@
+# Installation, find_package(sluice), and the Debian package.

@@ -1,0 +1,28 @@
+# A room is a folder of src/, compiled once. Which rooms a room may include is checked by scripts/check-rooms; see
+# docs/architecture.md.
+
+# sluice_room(NAME [SUBFOLDER...]): every .cpp directly in the room and in the subfolders named.
+function(sluice_room name)
+  set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  foreach(sub IN LISTS ARGN)
+    list(APPEND patterns ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${sub}/*.cpp)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
+  if(NOT sources)
+    return()
+  endif()
+  add_library(sluice_${name} OBJECT ${sources})
+  target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt nlohmann_json::nlohmann_json PkgConfig::PCRE2)
+  target_sources(sluice PRIVATE $<TARGET_OBJECTS:sluice_${name}>)
+endfunction()
+
+# sluice_kernel_isa(ISA FLAG...): the portable kernels compiled for one instruction set, chosen at run time. These
+# objects must not share inline functions with the rest of the program (scripts/check-isa), hence no std:: in them.
+function(sluice_kernel_isa isa)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/kernels/portable/*.cpp)
+  add_library(sluice_kernels_${isa} OBJECT ${sources})
+  target_link_libraries(sluice_kernels_${isa} PRIVATE sluice_flags)
+  target_compile_options(sluice_kernels_${isa} PRIVATE ${ARGN} -O3 -fno-math-errno -fno-trapping-math)
+  target_compile_definitions(sluice_kernels_${isa} PRIVATE SLUICE_ISA=${isa})
+  target_sources(sluice PRIVATE $<TARGET_OBJECTS:sluice_kernels_${isa}>)
+endfunction()

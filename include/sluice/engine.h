@@ -1,0 +1,172 @@
+// Open a model, make sessions, feed them, let them generate.
+//
+//     sluice::Engine engine = sluice::Engine::open("model.gguf");
+//     sluice::Session session(engine);
+//     session.prefill(engine.render({.messages = {{.role = "user", .content = "What is 12+30?"}}}).tokens);
+//     session.generate({.sampling = engine.recommended_sampling()},
+//                      [](std::string_view text) { std::cout << text << std::flush; return true; });
+//
+// Errors are thrown as sluice::Error. Engine is a cheap handle: copy it freely, use it from any thread. A
+// Session is used by one thread at a time (cancel() and stats() by any); several sessions work at once on one
+// engine. The same model, prompt and seed give the same tokens for every thread count, batch size and
+// neighbour.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/chat.h"
+#include "sluice/error.h"
+#include "sluice/sampling.h"
+
+namespace sluice {
+
+using TokenId = int32_t;
+
+/// How the KV cache keeps its values. q8_0: blocks of 32 with a half-precision scale.
+enum class KvType { f32, f16, q8_0 };
+std::string_view to_string(KvType type);
+/// Throws invalid_argument naming the choices.
+KvType parse_kv_type(std::string_view text);
+
+struct LoadProgress {
+    uint64_t bytes_done = 0, bytes_total = 0;
+};
+
+struct EngineOptions {
+    uint32_t threads = 0;    // 0: one for each physical core available to the process
+    uint64_t ram_bytes = 0;  // all memory Sluice may use; 0: what is available here, less a reserve
+    std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
+};
+
+struct EngineInfo {
+    std::string path{}, architecture{}, name{};
+    uint64_t parameters = 0, active_parameters = 0;
+    uint64_t file_bytes = 0, weight_bytes = 0;  // on disk; loaded
+    uint32_t n_layers = 0, n_embd = 0, n_vocab = 0, context_length = 0;
+    uint32_t n_experts = 0, n_experts_used = 0;
+    uint32_t threads = 0;
+    std::string isa{};        // "avx512", "avx2", "plain"
+    std::string residency{};  // how the weights are kept: "memory"
+    bool has_tokenizer = false;
+    std::string template_name{};  // "the model's own", or the named default
+    double load_seconds = 0;
+    std::vector<std::string> notices{};  // what a user should know: a default template was chosen, …
+};
+
+class Engine {
+  public:
+    /// Opens a GGUF file or the first of a split set and reads the weights.
+    static Engine open(const std::string& path, const EngineOptions& options = {});
+
+    const EngineInfo& info() const;
+    /// The values the file recommends (general.sampling.*), else Sluice's defaults.
+    SamplingOptions recommended_sampling() const;
+    /// Bytes of KV cache one token needs over all layers.
+    uint64_t kv_bytes_per_token(KvType type) const;
+
+    /// Token ids of a text, without BOS. Control tokens are recognised only if parse_special.
+    std::vector<TokenId> tokenize(std::string_view text, bool parse_special) const;
+    /// As tokenize(text, true) with BOS in front where the model wants one: a prompt written by hand.
+    std::vector<TokenId> tokenize_prompt(std::string_view text) const;
+    std::string detokenize(std::span<const TokenId> tokens, bool show_special = false) const;
+    /// Runs the chat template and tokenises: special tokens come from the template alone.
+    Prompt render(const ChatRequest& request) const;
+    /// True for the tokens that end an answer.
+    bool is_end(TokenId token) const;
+
+    struct Impl;  // internal
+    const std::shared_ptr<Impl>& impl() const { return impl_; }
+
+  private:
+    std::shared_ptr<Impl> impl_;
+};
+
+struct SessionOptions {
+    uint32_t context = 0;  // tokens; 0: the model's limit. Memory is taken as the conversation grows
+    KvType kv_type = KvType::f16;
+    uint32_t batch = 512;  // prompt tokens computed at once; decides speed and scratch memory, never tokens
+};
+
+enum class StopReason { end_token, stop_text, length, context_full, cancelled };
+/// "eos", "stop", "length", "context", "cancelled"
+std::string_view to_string(StopReason reason);
+
+struct GenerateOptions {
+    SamplingOptions sampling{};
+    int64_t max_tokens = -1;          // -1: until an end token or the context is full
+    std::vector<std::string> stop{};  // texts that end the answer; not part of it
+    bool ignore_end = false;          // goes on after end tokens (which are then part of the answer)
+};
+
+struct Generated {
+    std::vector<TokenId> tokens{};  // without the end token
+    std::string text{};             // whole UTF-8 characters, up to a stop text
+    StopReason reason = StopReason::end_token;
+};
+
+struct SessionStats {
+    uint64_t prompt_tokens = 0;     // of the last prefill, those reused included
+    uint64_t reused_tokens = 0;     // of them, found in the cache
+    double prefill_seconds = 0;     // for prompt_tokens - reused_tokens
+    uint64_t generated_tokens = 0;  // of the last generate
+    double decode_seconds = 0;
+    uint64_t kv_tokens = 0, kv_bytes = 0;  // in the cache; allocated for it
+    double prefill_tokens_per_second() const;
+    double decode_tokens_per_second() const;
+};
+
+/// Bytes held now, by purpose.
+struct MemoryUse {
+    uint64_t weights = 0, kv = 0, scratch = 0;
+    uint64_t peak_rss = 0;  // of the process, as the kernel counts it
+};
+
+class Session {
+  public:
+    explicit Session(const Engine& engine, const SessionOptions& options = {});
+    ~Session();
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+
+    /// Makes the cache hold exactly `tokens`: the longest prefix it already holds is kept, the rest is
+    /// computed. At least one token. Throws out_of_budget with both numbers if they exceed the context,
+    /// invalid_argument for ids outside the vocabulary, cancelled. on_progress(done, total) after each batch.
+    void prefill(std::span<const TokenId> tokens,
+                 const std::function<void(uint64_t, uint64_t)>& on_progress = {});
+    /// Adds tokens after those in the cache.
+    void append(std::span<const TokenId> tokens,
+                const std::function<void(uint64_t, uint64_t)>& on_progress = {});
+    /// Logits after the last token: n_vocab values. Throws invalid_argument if nothing was fed.
+    std::span<const float> logits() const;
+    /// Computes `tokens` as append() does and returns the logits after each: [token][n_vocab].
+    std::vector<float> append_all_logits(std::span<const TokenId> tokens);
+
+    /// Samples until a reason to stop. on_text gets whole UTF-8 characters as they are certain (text that may
+    /// be the beginning of a stop text is held back); returning false stops with `cancelled`.
+    Generated generate(const GenerateOptions& options,
+                       const std::function<bool(std::string_view)>& on_text = {});
+
+    /// From any thread: makes the running prefill or generate stop soon.
+    void cancel() noexcept;
+    /// The tokens in the cache.
+    std::span<const TokenId> tokens() const;
+    /// Forgets all tokens.
+    void clear();
+
+    SessionStats stats() const;
+    MemoryUse memory() const;
+    uint32_t context() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,147 @@
+#include "core/machine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace sluice {
+
+const char* to_string(Isa isa) noexcept {
+    switch (isa) {
+        case Isa::avx512:
+            return "avx512";
+        case Isa::avx2:
+            return "avx2";
+        case Isa::plain:
+            break;
+    }
+    return "plain";
+}
+
+Isa best_isa() noexcept {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 =
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512) return Isa::avx512;
+    if (avx2) return Isa::avx2;
+#endif
+    return Isa::plain;
+}
+
+namespace {
+
+std::optional<uint64_t> read_number(const std::string& path) {
+    std::ifstream in(path);
+    uint64_t x;
+    if (in >> x) return x;
+    return std::nullopt;  // missing, or "max"
+}
+
+/// The cgroup directories of this process, from its own up to the root, for one controller ("" is version 2).
+std::vector<std::string> cgroup_dirs(const std::string& controller) {
+    std::ifstream in("/proc/self/cgroup");
+    std::string line;
+    while (std::getline(in, line)) {
+        std::stringstream fields(line);
+        std::string id, names, path;
+        std::getline(fields, id, ':');
+        std::getline(fields, names, ':');
+        std::getline(fields, path);
+        const bool v2 = names.empty();
+        if (v2 != controller.empty()) continue;
+        if (!v2 && ("," + names + ",").find("," + controller + ",") == std::string::npos) continue;
+        const std::string root = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controller;
+        std::vector<std::string> dirs;
+        for (; path.size() > 1; path.resize(path.rfind('/'))) dirs.push_back(root + path);
+        dirs.push_back(root);
+        return dirs;
+    }
+    return {};
+}
+
+/// Cache pages that the kernel would give back count as room: they are inactive file pages.
+uint64_t reclaimable(const std::string& dir) {
+    std::ifstream in(dir + "/memory.stat");
+    std::string key;
+    uint64_t value, sum = 0;
+    while (in >> key >> value)
+        if (key == "inactive_file") sum += value;
+    return sum;
+}
+
+uint64_t room_in(const std::string& dir, const char* limit_file, const char* usage_file) {
+    const auto limit = read_number(dir + "/" + limit_file), usage = read_number(dir + "/" + usage_file);
+    if (!limit || !usage) return std::numeric_limits<uint64_t>::max();
+    const uint64_t held = *usage - std::min(*usage, reclaimable(dir));
+    return *limit - std::min(*limit, held);
+}
+
+/// CPUs' worth of quota under the tightest cgroup, rounded up; a large number if there is none.
+uint32_t cpu_quota() {
+    double cores = 1e9;
+    for (const auto& dir : cgroup_dirs("")) {
+        std::ifstream in(dir + "/cpu.max");
+        double quota, period;
+        if (in >> quota >> period && period > 0) cores = std::min(cores, quota / period);
+    }
+    for (const auto& dir : cgroup_dirs("cpu")) {
+        const auto quota = read_number(dir + "/cpu.cfs_quota_us"),
+                   period = read_number(dir + "/cpu.cfs_period_us");
+        if (quota && period && *period > 0 && *quota < (1ull << 40))
+            cores = std::min(cores, double(*quota) / double(*period));
+    }
+    return uint32_t(std::max(1.0, std::ceil(cores)));
+}
+
+}  // namespace
+
+uint32_t available_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+    std::set<std::string> cores;  // hardware threads of one core share this list
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (!CPU_ISSET(cpu, &set)) continue;
+        std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+        std::string siblings;
+        if (!(in >> siblings)) siblings = fmt::format("cpu{}", cpu);
+        cores.insert(siblings);
+    }
+    return std::clamp<uint32_t>(uint32_t(cores.size()), 1, cpu_quota());
+}
+
+uint64_t available_memory() {
+    uint64_t room = std::numeric_limits<uint64_t>::max();
+    std::ifstream in("/proc/meminfo");
+    std::string key, unit;
+    uint64_t value;
+    while (in >> key >> value && std::getline(in, unit))
+        if (key == "MemAvailable:") room = value * 1024;
+    for (const auto& dir : cgroup_dirs(""))
+        room = std::min(room, room_in(dir, "memory.max", "memory.current"));
+    for (const auto& dir : cgroup_dirs("memory"))
+        room = std::min(room, room_in(dir, "memory.limit_in_bytes", "memory.usage_in_bytes"));
+    return room;
+}
+
+uint64_t peak_rss() {
+    rusage use{};
+    getrusage(RUSAGE_SELF, &use);
+    return uint64_t(use.ru_maxrss) * 1024;
+}
+
+}  // namespace sluice

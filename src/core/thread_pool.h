@@ -1,0 +1,62 @@
+// Fork-join over a fixed set of threads: run(n, fn) calls fn(task, worker) once for each task in [0, n) and
+// returns when all are done. Tasks are handed out by an atomic counter, so that a slow core takes fewer;
+// which worker runs a task must never matter to the result (promise 1: thread count never decides tokens).
+//
+// Workers spin for some microseconds after a job, because a forward pass is a row of short jobs, then sleep:
+// an idle engine costs no CPU. run() is for one caller at a time; exceptions from fn are rethrown in the
+// caller.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace sluice {
+
+class ThreadPool {
+  public:
+    /// n_threads counts the caller: a pool of 1 starts none.
+    explicit ThreadPool(uint32_t n_threads);
+    ~ThreadPool();
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
+
+    uint32_t size() const { return uint32_t(workers_.size()) + 1; }
+
+    /// worker is in [0, size()); the caller is worker 0. Not reentrant.
+    template <typename Fn>
+    void run(uint32_t n_tasks, const Fn& fn) {
+        dispatch(
+            n_tasks,
+            [](const void* f, uint32_t task, uint32_t worker) { (*static_cast<const Fn*>(f))(task, worker); },
+            &fn);
+    }
+
+  private:
+    using Call = void (*)(const void* fn, uint32_t task, uint32_t worker);
+    void dispatch(uint32_t n_tasks, Call call, const void* fn);
+    void take_tasks(uint32_t worker);
+    void worker_main(uint32_t worker);
+
+    // One job at a time. A change of generation_ announces it.
+    std::atomic<uint64_t> generation_{0};
+    std::atomic<uint32_t> next_task_{0};
+    std::atomic<uint32_t> running_{0};  // workers that have not finished the present job
+    std::atomic<bool> stop_{false};
+    uint32_t n_tasks_ = 0;
+    Call call_ = nullptr;
+    const void* fn_ = nullptr;
+    std::exception_ptr error_;
+    std::mutex error_mutex_;
+
+    std::mutex sleep_mutex_;
+    std::condition_variable wake_;
+    std::vector<std::thread> workers_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,196 @@
+#include <algorithm>
+#include <chrono>
+
+#include "core/fail.h"
+#include "core/sizes.h"
+#include "engine/impl.h"
+#include "model/census.h"
+
+namespace sluice {
+
+namespace {
+
+struct KvName {
+    KvType type;
+    KvFormat format;
+    std::string_view name;
+};
+constexpr KvName kv_names[] = {{KvType::f32, KvFormat::f32, "f32"},
+                               {KvType::f16, KvFormat::f16, "f16"},
+                               {KvType::q8_0, KvFormat::q8_0, "q8_0"}};
+
+const KvName& entry(KvType type) {
+    return kv_names[size_t(type)];
+}
+
+/// What stays free for the system and other programs when no budget is given.
+uint64_t reserve_of(uint64_t available) {
+    return available / 8;
+}
+
+uint32_t choose_threads(uint32_t asked) {
+    constexpr uint32_t most = 1024;
+    if (asked > most)
+        fail(ErrorCode::invalid_argument, "expected --threads from 1 to {}, found {}", most, asked);
+    return asked ? asked : available_cores();
+}
+
+}  // namespace
+
+std::string_view to_string(KvType type) {
+    return entry(type).name;
+}
+KvFormat to_format(KvType type) {
+    return entry(type).format;
+}
+
+KvType parse_kv_type(std::string_view text) {
+    for (const auto& k : kv_names)
+        if (k.name == text) return k.type;
+    fail(ErrorCode::invalid_argument, "expected a KV type of f32, f16 or q8_0, found \"{}\"", text);
+}
+
+Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
+    : file(GgufFile::open(path)),
+      params(HyperParams::from(file)),
+      tensors(ModelTensors::bind(file, params)),
+      pool(choose_threads(options.threads)),
+      kernels(pool, best_isa()),
+      ram_limit(options.ram_bytes) {
+    info.path = path;
+    info.architecture = params.architecture;
+    info.name = file.metadata().get_string("general.name", std::filesystem::path(path).stem().string());
+    const Census census = take_census(file, &params);
+    info.parameters = census.parameters;
+    info.active_parameters = census.active_parameters;
+    info.file_bytes = file.total_bytes();
+    info.n_layers = params.n_layers;
+    info.n_embd = params.n_embd;
+    info.n_vocab = params.n_vocab;
+    info.context_length = params.context_length;
+    info.n_experts = params.moe.n_experts;
+    info.n_experts_used = params.moe.n_used;
+    info.threads = pool.size();
+    info.isa = kernels.table().name;
+    info.residency = "memory";
+    read_text(file.metadata());
+    load(options);
+}
+
+void Engine::Impl::read_text(const GgufMetadata& metadata) {
+    const std::string model = metadata.get_string("tokenizer.ggml.model", "none");
+    if (model == "none" || model == "no_vocab") {
+        info.notices.push_back("the file has no tokenizer: only token ids can be fed and read");
+        return;
+    }
+    tokenizer = Tokenizer::from(metadata);
+    info.has_tokenizer = true;
+    if (const std::string source = metadata.get_string("tokenizer.chat_template", ""); !source.empty()) {
+        try {
+            chat_template.emplace(source);
+            info.template_name = "the model's own";
+            return;
+        } catch (const Error& e) {
+            info.notices.push_back(fmt::format("the model's own chat template cannot be used: {}", e.what()));
+        }
+    }
+    const DefaultTemplate fallback = default_template(*tokenizer);
+    chat_template.emplace(std::string(fallback.source));
+    info.template_name = fallback.name;
+    info.notices.push_back(
+        fmt::format("no chat template of the model's own: using the default \"{}\"", fallback.name));
+}
+
+void Engine::Impl::load(const EngineOptions& options) {
+    const auto begin = std::chrono::steady_clock::now();
+    LoadPlan plan = tensors.load_plan();
+    if (ram_limit == 0) {
+        const uint64_t available = available_memory();
+        ram_limit = available - reserve_of(available);
+    }
+    info.weight_bytes = plan.bytes();
+    if (info.weight_bytes > ram_limit)
+        fail(ErrorCode::out_of_budget,
+             "the weights of {} need {} of memory, and {} may be used ({}); choose a smaller quant or model",
+             info.name, human_bytes(info.weight_bytes), human_bytes(ram_limit),
+             options.ram_bytes ? "--ram" : "what is available here, less an eighth for the system");
+    store = std::make_unique<WeightStore>(file, std::move(plan), pool, [&](uint64_t done, uint64_t total) {
+        if (options.on_progress) options.on_progress({done, total});
+    });
+    transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
+    info.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void Engine::Impl::check_room(uint64_t more, const std::string& what) const {
+    const uint64_t held = info.weight_bytes + scratch_bytes;
+    if (held + more > ram_limit)
+        fail(ErrorCode::out_of_budget,
+             "{} would take {} beside {} of weights and scratch, and {} may be used; choose a smaller --ctx, "
+             "--batch or --kv-type q8_0, or raise --ram",
+             what, human_bytes(more), human_bytes(held), human_bytes(ram_limit));
+}
+
+const Tokenizer& Engine::Impl::need_tokenizer() const {
+    if (!tokenizer)
+        fail(ErrorCode::invalid_argument, "{} has no tokenizer: feed it token ids (sluice logits --tokens …)",
+             info.path);
+    return *tokenizer;
+}
+
+Engine Engine::open(const std::string& path, const EngineOptions& options) {
+    Engine e;
+    e.impl_ = std::make_shared<Impl>(path, options);
+    return e;
+}
+
+const EngineInfo& Engine::info() const {
+    return impl_->info;
+}
+
+SamplingOptions Engine::recommended_sampling() const {
+    SamplingOptions s;
+    const GgufMetadata& m = impl_->file.metadata();
+    const auto number = [&](const char* key, float otherwise) {
+        return float(m.get_float(fmt::format("general.sampling.{}", key), double(otherwise)));
+    };
+    s.temperature = number("temp", s.temperature);
+    s.top_p = number("top_p", s.top_p);
+    s.min_p = number("min_p", s.min_p);
+    s.repeat_penalty = number("penalty_repeat", s.repeat_penalty);
+    s.top_k = uint32_t(std::clamp<int64_t>(m.get_int("general.sampling.top_k", s.top_k), 0, 1 << 30));
+    s.penalty_last_n = int32_t(
+        std::clamp<int64_t>(m.get_int("general.sampling.penalty_last_n", s.penalty_last_n), -1, 1 << 30));
+    return s;
+}
+
+uint64_t Engine::kv_bytes_per_token(KvType type) const {
+    return KvLayout(impl_->params, to_format(type)).bytes_per_token();
+}
+
+std::vector<TokenId> Engine::tokenize(std::string_view text, bool parse_special) const {
+    const Tokenizer& t = impl_->need_tokenizer();
+    return parse_special ? t.encode_trusted(text) : t.encode_plain(text);
+}
+
+std::vector<TokenId> Engine::tokenize_prompt(std::string_view text) const {
+    const Tokenizer& t = impl_->need_tokenizer();
+    std::vector<TokenId> ids = t.encode_trusted(text);
+    const SpecialTokens& s = t.special();
+    if (s.add_bos && s.bos != no_token && (ids.empty() || ids.front() != s.bos))
+        ids.insert(ids.begin(), s.bos);
+    return ids;
+}
+
+std::string Engine::detokenize(std::span<const TokenId> tokens, bool show_special) const {
+    return impl_->need_tokenizer().decode(tokens, show_special);
+}
+
+Prompt Engine::render(const ChatRequest& request) const {
+    return impl_->render(request);
+}
+
+bool Engine::is_end(TokenId token) const {
+    return impl_->tokenizer && impl_->tokenizer->is_end(token);
+}
+
+}  // namespace sluice

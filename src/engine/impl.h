@@ -1,0 +1,51 @@
+// What an Engine owns. Everything but the forward pass is immutable after open(); forward passes take turns.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "sluice/engine.h"
+
+#include "core/thread_pool.h"
+#include "format/gguf.h"
+#include "kernels/kernels.h"
+#include "model/transformer.h"
+#include "store/weight_store.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace sluice {
+
+KvFormat to_format(KvType type);
+
+struct Engine::Impl {
+    Impl(const std::string& path, const EngineOptions& options);
+
+    /// Throws out_of_budget if `more` bytes do not fit beside what is held; `what` says what they are for.
+    void check_room(uint64_t more, const std::string& what) const;
+    /// The tokenizer, or an Error that says the model has none.
+    const Tokenizer& need_tokenizer() const;
+    Prompt render(const ChatRequest& request) const;
+
+    GgufFile file;
+    HyperParams params;
+    ModelTensors tensors;
+    ThreadPool pool;
+    Kernels kernels;
+    uint64_t ram_limit;
+    std::unique_ptr<Tokenizer> tokenizer;
+    std::optional<ChatTemplate> chat_template;
+    std::unique_ptr<WeightStore> store;
+    std::unique_ptr<Transformer> transformer;
+    std::atomic<uint64_t> scratch_bytes{0};  // as of the last forward pass
+    std::mutex turn;  // a forward pass holds it: the pool and the transformer's buffers serve one at a time
+    EngineInfo info;
+
+  private:
+    void read_text(const GgufMetadata& metadata);
+    void load(const EngineOptions& options);
+};
+
+}  // namespace sluice

@@ -1,0 +1,100 @@
+// A ChatRequest as the variables that chat templates expect, rendered and tokenised.
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include "core/fail.h"
+#include "engine/impl.h"
+#include "text/reasoning.h"
+
+namespace sluice {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json parse_json(const std::string& text, Json::value_t expected, const char* what) {
+    Json j = Json::parse(text, nullptr, false);
+    if (j.is_discarded() || j.type() != expected)
+        fail(ErrorCode::invalid_argument, "expected {} to be a JSON {}, found {}", what,
+             expected == Json::value_t::array ? "array" : "object", text.substr(0, 60));
+    return j;
+}
+
+/// Templates disagree on a tool call's arguments: some write them with tojson (an object is wanted), some
+/// join them to text (a string is wanted), some ask which it is (then the text stays as the model wrote it,
+/// and the prefix cached).
+bool wants_arguments_object(const std::string& source) {
+    if (source.find("arguments is string") != std::string::npos ||
+        source.find("args is string") != std::string::npos)
+        return false;
+    for (size_t at = source.find("arguments"); at != std::string::npos;
+         at = source.find("arguments", at + 1)) {
+        size_t p = source.find_first_not_of(" '\"]", at + 9);
+        if (p == std::string::npos || source[p] != '|') continue;
+        p = source.find_first_not_of(' ', p + 1);
+        if (p != std::string::npos &&
+            (source.compare(p, 6, "tojson") == 0 || source.compare(p, 5, "items") == 0))
+            return true;
+    }
+    return false;
+}
+
+Json tool_call_json(const ToolCall& call, bool arguments_object) {
+    Json arguments = call.arguments;
+    if (arguments_object) {
+        Json parsed = Json::parse(call.arguments, nullptr, false);
+        if (parsed.is_object()) arguments = std::move(parsed);
+    }
+    Json j = {{"type", "function"}, {"function", {{"name", call.name}, {"arguments", std::move(arguments)}}}};
+    if (!call.id.empty()) j["id"] = call.id;
+    return j;
+}
+
+Json message_json(const Message& m, bool arguments_object) {
+    Json j = {{"role", m.role}};
+    // DeepSeek's own templates know a call by content being none.
+    if (m.content.empty() && !m.tool_calls.empty())
+        j["content"] = nullptr;
+    else
+        j["content"] = m.content;
+    if (!m.reasoning.empty()) j["reasoning_content"] = m.reasoning;
+    for (const auto& call : m.tool_calls) j["tool_calls"].push_back(tool_call_json(call, arguments_object));
+    if (!m.tool_call_id.empty()) j["tool_call_id"] = m.tool_call_id;
+    if (!m.name.empty()) j["name"] = m.name;
+    return j;
+}
+
+}  // namespace
+
+Prompt Engine::Impl::render(const ChatRequest& request) const {
+    const Tokenizer& tok = need_tokenizer();
+    const bool arguments_object = wants_arguments_object(chat_template->source());
+    Json input = Json::object();
+    if (!request.extra_variables.empty())
+        input = parse_json(request.extra_variables, Json::value_t::object, "the template's variables");
+    input["messages"] = Json::array();
+    for (const auto& m : request.messages) input["messages"].push_back(message_json(m, arguments_object));
+    // As transformers does: defined in any case.
+    input["tools"] =
+        request.tools.empty() ? Json() : parse_json(request.tools, Json::value_t::array, "tools");
+    if (!input.contains("documents")) input["documents"] = nullptr;
+    input["add_generation_prompt"] = request.add_generation_prompt;
+
+    const SpecialTokens& special = tok.special();
+    const auto text_of = [&](TokenId id) { return id == no_token ? std::string() : tok.piece(id, true); };
+    TemplateContext context{text_of(special.bos), text_of(special.eos), {}};
+    const std::time_t now = std::time(nullptr);
+    localtime_r(&now, &context.now);
+    const RenderedText rendered = chat_template->render(input, context);
+
+    Prompt p;
+    p.text = rendered.text;
+    p.tokens = tok.encode(rendered);
+    if (special.add_bos && special.bos != no_token && (p.tokens.empty() || p.tokens.front() != special.bos))
+        p.tokens.insert(p.tokens.begin(), special.bos);
+    p.opens_reasoning = request.add_generation_prompt && ReasoningSplitter::prompt_opens_reasoning(p.text);
+    return p;
+}
+
+}  // namespace sluice

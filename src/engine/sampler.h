@@ -1,0 +1,34 @@
+// Chooses tokens from logits by SamplingOptions; the order of the steps is documented there.
+// Deterministic: depends on the logits, the options, the seed and the tokens accepted, never on time or
+// machine (the generator and the draw are our own arithmetic on std::mt19937_64's bits, not
+// std::discrete_distribution).
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "sluice/sampling.h"
+
+namespace sluice {
+
+class Sampler {
+  public:
+    /// Throws invalid_argument naming the option that is out of range or not a number.
+    /// n_vocab: ids at and above it are never chosen (embedding rows without a token).
+    Sampler(const SamplingOptions& options, uint32_t n_vocab);
+    /// A token that is now part of the text (prompt tokens too, in order): counts for the penalties.
+    void accept(int32_t token);
+    /// One choice. Not accepted yet. NaN logits are an Error (internal), not a token.
+    int32_t sample(std::span<const float> logits);
+
+  private:
+    SamplingOptions options_;
+    uint32_t n_vocab_;
+    std::mt19937_64 random_;
+    std::vector<int32_t> recent_;  // ring of the last penalty_last_n tokens
+    // … (the implementer adds what is needed)
+};
+
+}  // namespace sluice

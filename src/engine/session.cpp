@@ -1,0 +1,277 @@
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "core/fail.h"
+#include "core/machine.h"
+#include "engine/impl.h"
+#include "engine/sampler.h"
+#include "engine/stop_text.h"
+#include "text/utf8.h"
+
+namespace sluice {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+uint32_t choose_context(uint32_t asked, const EngineInfo& info) {
+    if (asked > info.context_length)
+        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
+             info.context_length, asked);
+    return asked ? asked : info.context_length;
+}
+
+}  // namespace
+
+std::string_view to_string(StopReason reason) {
+    switch (reason) {
+        case StopReason::end_token:
+            return "eos";
+        case StopReason::stop_text:
+            return "stop";
+        case StopReason::length:
+            return "length";
+        case StopReason::context_full:
+            return "context";
+        case StopReason::cancelled:
+            break;
+    }
+    return "cancelled";
+}
+
+double SessionStats::prefill_tokens_per_second() const {
+    return prefill_seconds > 0 ? double(prompt_tokens - reused_tokens) / prefill_seconds : 0;
+}
+double SessionStats::decode_tokens_per_second() const {
+    return decode_seconds > 0 ? double(generated_tokens) / decode_seconds : 0;
+}
+
+struct Session::Impl {
+    Impl(std::shared_ptr<Engine::Impl> engine_impl, const SessionOptions& session_options)
+        : engine(std::move(engine_impl)),
+          options(session_options),
+          context(choose_context(options.context, engine->info)),
+          cache(KvLayout(engine->params, to_format(options.kv_type)), context) {
+        if (options.batch == 0) fail(ErrorCode::invalid_argument, "expected --batch of at least 1, found 0");
+    }
+
+    /// Feeds tokens in batches. Logits of the last one are kept, or of all are appended to `all`.
+    void feed(std::span<const TokenId> more, const std::function<void(uint64_t, uint64_t)>& on_progress,
+              std::vector<float>* all);
+    void feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all);
+    void check_fits(uint64_t n) const;
+    Generated generate(const GenerateOptions& o, const std::function<bool(std::string_view)>& on_text);
+
+    std::shared_ptr<Engine::Impl> engine;
+    SessionOptions options;
+    uint32_t context;
+    KvCache cache;
+    std::vector<TokenId> tokens;  // in the cache
+    std::vector<float> logits;    // after the last of them; empty if not known
+    std::atomic<bool> cancelled{false};
+    std::atomic<uint64_t> prompt_tokens{0}, reused_tokens{0}, generated_tokens{0}, kv_tokens{0}, kv_bytes{0};
+    std::atomic<double> prefill_seconds{0}, decode_seconds{0};
+};
+
+void Session::Impl::check_fits(uint64_t n) const {
+    if (n > context)
+        fail(ErrorCode::out_of_budget, "the prompt has {} tokens and the context holds {}; shorten it{}", n,
+             context,
+             context < engine->info.context_length
+                 ? fmt::format(" or raise --ctx (the model allows {})", engine->info.context_length)
+                 : "");
+    const uint64_t bytes = (n + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens *
+                           cache.layout().bytes_per_token();
+    if (bytes > cache.allocated_bytes())
+        engine->check_room(bytes, fmt::format("a KV cache for {} tokens", n));
+}
+
+void Session::Impl::feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all) {
+    const Segment segment{&cache, batch, want};
+    std::lock_guard lock(engine->turn);
+    logits.clear();
+    const auto result = engine->transformer->forward({&segment, 1}, &cancelled);
+    if (all)
+        all->insert(all->end(), result.begin(), result.end());
+    else
+        logits.assign(result.begin(), result.end());
+    tokens.insert(tokens.end(), batch.begin(), batch.end());
+    kv_tokens = cache.size();
+    kv_bytes = cache.allocated_bytes();
+    engine->scratch_bytes = engine->transformer->scratch_bytes();
+}
+
+void Session::Impl::feed(std::span<const TokenId> more,
+                         const std::function<void(uint64_t, uint64_t)>& on_progress,
+                         std::vector<float>* all) {
+    check_fits(tokens.size() + more.size());
+    for (size_t at = 0; at < more.size(); at += options.batch) {
+        const auto batch = more.subspan(at, std::min<size_t>(options.batch, more.size() - at));
+        const bool last = at + batch.size() == more.size();
+        feed_batch(batch, all ? WantLogits::all : last ? WantLogits::last : WantLogits::none, all);
+        if (on_progress) on_progress(at + batch.size(), more.size());
+    }
+}
+
+Generated Session::Impl::generate(const GenerateOptions& o,
+                                  const std::function<bool(std::string_view)>& on_text) {
+    if (logits.empty())
+        fail(ErrorCode::invalid_argument, "expected a prompt before generate(): call prefill() first");
+    const Tokenizer* tokenizer = engine->tokenizer.get();
+    Sampler sampler(o.sampling, tokenizer
+                                    ? uint32_t(std::min<size_t>(tokenizer->size(), engine->params.n_vocab))
+                                    : engine->params.n_vocab);
+    for (const TokenId t : tokens) sampler.accept(t);
+
+    Generated result;
+    Utf8Stream characters;
+    StopText stop(o.stop);
+    const auto emit = [&](std::string text) {
+        result.text += text;
+        if (!text.empty() && on_text && !on_text(text)) cancelled = true;
+    };
+    const auto begin = Clock::now();
+    generated_tokens = 0;
+    for (;;) {
+        if (o.max_tokens >= 0 && result.tokens.size() >= uint64_t(o.max_tokens)) {
+            result.reason = StopReason::length;
+            break;
+        }
+        const TokenId token = sampler.sample(logits);
+        if (!o.ignore_end && tokenizer && tokenizer->is_end(token)) {
+            result.reason = StopReason::end_token;
+            break;
+        }
+        sampler.accept(token);
+        result.tokens.push_back(token);
+        generated_tokens = result.tokens.size();
+        decode_seconds = seconds_since(begin);
+        if (tokenizer) emit(stop.push(characters.push(tokenizer->piece(token, false))));
+        if (stop.found()) {
+            result.reason = StopReason::stop_text;
+            break;
+        }
+        if (cancelled) {
+            result.reason = StopReason::cancelled;
+            break;
+        }
+        if (cache.size() == context) {
+            result.reason = StopReason::context_full;
+            break;
+        }
+        if (o.max_tokens >= 0 && result.tokens.size() >= uint64_t(o.max_tokens))
+            continue;  // nothing follows: not fed
+        try {
+            feed({&token, 1}, {}, nullptr);
+        } catch (const Error& e) {
+            if (e.code() != ErrorCode::cancelled) throw;
+            result.reason = StopReason::cancelled;
+            break;
+        }
+    }
+    if (!stop.found()) emit(stop.push(characters.finish()));
+    emit(stop.finish());
+    decode_seconds = seconds_since(begin);
+    return result;
+}
+
+Session::Session(const Engine& engine, const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(engine.impl(), options)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::prefill(std::span<const TokenId> tokens,
+                      const std::function<void(uint64_t, uint64_t)>& on_progress) {
+    Impl& s = *impl_;
+    if (tokens.empty())
+        fail(ErrorCode::invalid_argument, "expected a prompt of at least one token, found none");
+    s.cancelled = false;
+    s.check_fits(tokens.size());
+    size_t same = size_t(std::mismatch(s.tokens.begin(), s.tokens.end(), tokens.begin(), tokens.end()).first -
+                         s.tokens.begin());
+    // The logits after the last token are wanted: compute it again unless they are at hand.
+    if (same == tokens.size() && (same < s.tokens.size() || s.logits.empty())) --same;
+    if (same < s.tokens.size()) {
+        s.cache.truncate(uint32_t(same));
+        s.tokens.resize(same);
+        s.logits.clear();
+    }
+    const auto begin = Clock::now();
+    s.prompt_tokens = tokens.size();
+    s.reused_tokens = same;
+    s.generated_tokens = 0;
+    s.feed(tokens.subspan(same), on_progress, nullptr);
+    s.prefill_seconds = seconds_since(begin);
+}
+
+void Session::append(std::span<const TokenId> tokens,
+                     const std::function<void(uint64_t, uint64_t)>& on_progress) {
+    Impl& s = *impl_;
+    s.cancelled = false;
+    const auto begin = Clock::now();
+    s.reused_tokens = s.tokens.size();
+    s.prompt_tokens = s.tokens.size() + tokens.size();
+    s.feed(tokens, on_progress, nullptr);
+    s.prefill_seconds = seconds_since(begin);
+}
+
+std::vector<float> Session::append_all_logits(std::span<const TokenId> tokens) {
+    impl_->cancelled = false;
+    std::vector<float> all;
+    impl_->feed(tokens, {}, &all);
+    if (!all.empty()) impl_->logits.assign(all.end() - impl_->engine->params.n_vocab, all.end());
+    return all;
+}
+
+std::span<const float> Session::logits() const {
+    if (impl_->logits.empty()) fail(ErrorCode::invalid_argument, "no logits yet: feed at least one token");
+    return impl_->logits;
+}
+
+Generated Session::generate(const GenerateOptions& options,
+                            const std::function<bool(std::string_view)>& on_text) {
+    impl_->cancelled = false;
+    return impl_->generate(options, on_text);
+}
+
+void Session::cancel() noexcept {
+    impl_->cancelled = true;
+}
+std::span<const TokenId> Session::tokens() const {
+    return impl_->tokens;
+}
+uint32_t Session::context() const {
+    return impl_->context;
+}
+
+void Session::clear() {
+    impl_->cache.truncate(0);
+    impl_->tokens.clear();
+    impl_->logits.clear();
+    impl_->kv_tokens = 0;
+    impl_->kv_bytes = impl_->cache.allocated_bytes();
+}
+
+SessionStats Session::stats() const {
+    const Impl& s = *impl_;
+    SessionStats r;
+    r.prompt_tokens = s.prompt_tokens;
+    r.reused_tokens = s.reused_tokens;
+    r.prefill_seconds = s.prefill_seconds;
+    r.generated_tokens = s.generated_tokens;
+    r.decode_seconds = s.decode_seconds;
+    r.kv_tokens = s.kv_tokens;
+    r.kv_bytes = s.kv_bytes;
+    return r;
+}
+
+MemoryUse Session::memory() const {
+    return {impl_->engine->info.weight_bytes, impl_->kv_bytes, impl_->engine->scratch_bytes, peak_rss()};
+}
+
+}  // namespace sluice

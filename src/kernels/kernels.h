@@ -1,0 +1,58 @@
+// The maths of a forward pass, divided over a thread pool. One object per engine; the instruction set is
+// chosen when it is made. Calls are for one thread at a time (they use the pool).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/machine.h"
+#include "core/memory.h"
+#include "core/thread_pool.h"
+#include "kernels/kernel_table.h"
+#include "kernels/matrix.h"
+
+namespace sluice {
+
+/// The table for one instruction set; it must be one that best_isa() or a lesser one names.
+const KernelTable& kernel_table(Isa isa);
+
+/// One product of a group that is computed together: y (n, w.rows) = x (n, w.cols) @ w^T.
+struct Product {
+    MatrixView w;
+    ConstRows x;
+    Rows y;
+    uint32_t n = 0;           // tokens
+    bool transposed = false;  // y (n, w.cols) = x (n, w.rows) @ w
+};
+
+class Kernels {
+  public:
+    Kernels(ThreadPool& pool, Isa isa) : pool_(pool), table_(kernel_table(isa)), scratch_(pool.size()) {}
+
+    const KernelTable& table() const { return table_; }
+    ThreadPool& pool() { return pool_; }
+    /// A buffer of at least n floats that belongs to a worker until its task ends.
+    float* scratch(uint32_t worker, uint64_t n);
+    uint64_t scratch_bytes() const;
+
+    /// All products of a group, as one job: small ones do not leave cores idle.
+    void multiply(std::span<const Product> products);
+    void multiply(const Product& product) { multiply(std::span(&product, 1)); }
+    /// Runs fn(i, worker) for i in [0, n).
+    template <typename Fn>
+    void each(uint32_t n, const Fn& fn) {
+        pool_.run(n, fn);
+    }
+
+  private:
+    struct Piece {
+        uint32_t product, begin, end;
+    };
+    ThreadPool& pool_;
+    const KernelTable& table_;
+    std::vector<Memory> scratch_;
+    std::vector<Piece> pieces_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,44 @@
+#include "model/kv_cache.h"
+
+#include "core/fail.h"
+
+namespace sluice {
+
+KvLayout::KvLayout(const HyperParams& p, KvFormat kv_format) : format(kv_format), n_layers(p.n_layers) {
+    if (p.attention == AttentionKind::mla) {
+        key_width = p.kv_lora_rank + p.rope.dims;
+    } else {
+        heads = p.n_kv_heads;
+        key_width = p.key_width;
+        value_width = p.value_width;
+    }
+}
+
+void KvCache::reserve(uint32_t n) {
+    if (n > capacity_)
+        fail(ErrorCode::out_of_budget,
+             "{} tokens do not fit in the context of {} tokens; shorten the prompt or raise --ctx", n,
+             capacity_);
+    while (uint64_t(pages_.size()) * page_tokens < n) pages_.emplace_back(page_bytes());
+}
+
+void KvCache::truncate(uint32_t n) {
+    if (n >= size_) return;
+    size_ = n;
+    pages_.resize(std::min<size_t>(pages_.size(), (n + page_tokens - 1) / page_tokens));
+}
+
+std::byte* KvCache::key(uint32_t layer, uint32_t position, uint32_t head) const {
+    std::byte* in_layer =
+        pages_[position / page_tokens].data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
+    return in_layer + (position % page_tokens) * key_stride() + head * layout_.key_bytes();
+}
+
+std::byte* KvCache::value(uint32_t layer, uint32_t position, uint32_t head) const {
+    std::byte* in_layer =
+        pages_[position / page_tokens].data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
+    return in_layer + page_tokens * key_stride() + (position % page_tokens) * value_stride() +
+           head * layout_.value_bytes();
+}
+
+}  // namespace sluice

@@ -1,0 +1,65 @@
+#include "core/thread_pool.h"
+
+#include <atomic>
+#include <chrono>
+#include <ctime>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace sluice {
+namespace {
+
+TEST(ThreadPool, RunsEachTaskOnceForAnyNumberOfThreads) {
+    for (const uint32_t threads : {1u, 2u, 5u}) {
+        ThreadPool pool(threads);
+        EXPECT_EQ(pool.size(), threads);
+        for (const uint32_t n : {0u, 1u, 2u, 7u, 1000u}) {
+            std::vector<std::atomic<int>> count(n);
+            std::atomic<bool> worker_in_range{true};
+            pool.run(n, [&](uint32_t task, uint32_t worker) {
+                ++count[task];
+                if (worker >= threads) worker_in_range = false;
+            });
+            for (const auto& c : count) EXPECT_EQ(c, 1);
+            EXPECT_TRUE(worker_in_range);
+        }
+    }
+}
+
+TEST(ThreadPool, ManyShortJobsNeverLoseATask) {
+    ThreadPool pool(3);
+    uint64_t expected = 0;
+    std::atomic<uint64_t> sum{0};
+    for (uint32_t job = 0; job < 5000; ++job) {
+        pool.run(4, [&](uint32_t task, uint32_t) { sum += task + job; });
+        expected += 6 + 4 * job;
+    }
+    EXPECT_EQ(sum, expected);
+}
+
+TEST(ThreadPool, AnExceptionReachesTheCallerAndThePoolGoesOn) {
+    ThreadPool pool(2);
+    EXPECT_THROW(pool.run(100,
+                          [](uint32_t task, uint32_t) {
+                              if (task == 50) throw std::runtime_error("task 50");
+                          }),
+                 std::runtime_error);
+    std::atomic<int> n{0};
+    pool.run(10, [&](uint32_t, uint32_t) { ++n; });
+    EXPECT_EQ(n, 10);
+}
+
+TEST(ThreadPool, IdleThreadsUseNoProcessorTime) {
+    ThreadPool pool(2);
+    pool.run(2, [](uint32_t, uint32_t) {});
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const std::clock_t before = std::clock();  // processor time of all threads
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    EXPECT_LT(double(std::clock() - before) / CLOCKS_PER_SEC, 0.05);
+}
+
+}  // namespace
+}  // namespace sluice
