@@ -11,11 +11,17 @@ template <int J>
 [[gnu::always_inline]] static inline void weigh_values(const AttentionTile& tile, const float* weight,
                                                        float keep, float* out, uint32_t j0) {
     Floats acc[J];
-    for (int j = 0; j < J; ++j) acc[j] = lanes::load(out + j0 + j * lanes::width) * keep;
+    lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
+        acc[j] = lanes::multiply(lanes::load(out + j0 + j * lanes::width), lanes::all(keep));
+    });
     const float* v = tile.values + j0;
     for (uint32_t i = 0; i < tile.n; ++i, v += tile.value_stride)
-        for (int j = 0; j < J; ++j) acc[j] += lanes::load(v + j * lanes::width) * weight[i];
-    for (int j = 0; j < J; ++j) lanes::store(out + j0 + j * lanes::width, acc[j]);
+        lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
+            acc[j] = lanes::multiply_add(acc[j], lanes::load(v + j * lanes::width), lanes::all(weight[i]));
+        });
+    lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
+        lanes::store(out + j0 + j * lanes::width, acc[j]);
+    });
 }
 
 static inline void attend(const AttentionTile& tile, const float* query, AttentionState& state, float* out) {
@@ -33,14 +39,14 @@ static inline void attend(const AttentionTile& tile, const float* query, Attenti
     float largest = state.max;
     for (i = 0; i < tile.n; ++i) largest = scores[i] > largest ? scores[i] : largest;
     for (; i < attention_tile; ++i) scores[i] = -3.0e38f;  // so that whole vectors can be taken
-    Floats sums{};
+    Floats sums = lanes::all(0.0f);
     for (i = 0; i < tile.n; i += lanes::width) {
         const uint32_t n = tile.n - i < lanes::width ? tile.n - i : lanes::width;
-        const Floats e = lanes::exp(lanes::load(scores + i) - largest);
+        const Floats e = lanes::exp(lanes::add(lanes::load(scores + i), lanes::all(-largest)));
         lanes::store(scores + i, e);
-        sums += n == lanes::width ? e : lanes::load_part(scores + i, n);
+        sums = lanes::add(sums, n == lanes::width ? e : lanes::load_part(scores + i, n));
     }
-    const float keep = state.sum == 0 ? 0.0f : lanes::exp(lanes::all(state.max - largest))[0];
+    const float keep = state.sum == 0 ? 0.0f : lanes::exp(lanes::NativeFloats{} + (state.max - largest))[0];
     state = {largest, state.sum * keep + lanes::sum(sums)};
 
     uint32_t j = 0;

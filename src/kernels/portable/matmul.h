@@ -10,41 +10,63 @@ namespace sluice::portable {
 
 using lanes::Floats;
 
+// Accumulators that fit the registers: rows x tokens of a tile.
+#if defined(__AVX512F__)
+inline constexpr int tile_rows = 4, tile_tokens = 4;
+#else
+inline constexpr int tile_rows = 2, tile_tokens = 3;
+#endif
+
 /// acc[r][t] += w[r] * x[t] over n columns; the rest beyond a multiple of 16 fills the first lanes.
 template <int R, int T>
 [[gnu::always_inline]] static inline void accumulate(const float* w, uint64_t w_stride, const float* x,
                                                      uint64_t x_stride, uint32_t n, Floats (&acc)[R][T]) {
-    uint32_t c = 0;
-    for (; c + lanes::width <= n; c += lanes::width) {
+    const auto step = [&](const auto& load, uint32_t c) __attribute__((always_inline)) {
         Floats xv[T];
-        for (int t = 0; t < T; ++t) xv[t] = lanes::load(x + t * x_stride + c);
-        for (int r = 0; r < R; ++r) {
-            const Floats wv = lanes::load(w + r * w_stride + c);
-            for (int t = 0; t < T; ++t) acc[r][t] += wv * xv[t];
-        }
-    }
-    if (c == n) return;
-    for (int r = 0; r < R; ++r) {
-        const Floats wv = lanes::load_part(w + r * w_stride + c, n - c);
-        for (int t = 0; t < T; ++t) acc[r][t] += wv * lanes::load_part(x + t * x_stride + c, n - c);
-    }
+        lanes::unrolled<T>([&](auto t)
+                               __attribute__((always_inline)) { xv[t] = load(x + t * x_stride + c); });
+        lanes::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+            const Floats wv = load(w + r * w_stride + c);
+            lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+                acc[r][t] = lanes::multiply_add(acc[r][t], wv, xv[t]);
+            });
+        });
+    };
+    uint32_t c = 0;
+    for (; c + lanes::width <= n; c += lanes::width)
+        step(
+            [](const float* p) __attribute__((always_inline)) { return lanes::load(p); }, c);
+    if (c < n)
+        step(
+            [rest = n - c](const float* p)
+                __attribute__((always_inline)) { return lanes::load_part(p, rest); },
+            c);
 }
 
 template <int R, int T>
 [[gnu::always_inline]] static inline void dot_tile(const float* w, uint64_t w_stride, ConstRows x,
                                                    uint32_t t0, uint32_t n, Rows y, uint32_t r0) {
-    Floats acc[R][T] = {};
+    Floats acc[R][T];
+    lanes::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) { acc[r][t] = lanes::all(0.0f); });
+    });
     accumulate<R, T>(w, w_stride, x.row(t0), x.stride, n, acc);
-    for (int r = 0; r < R; ++r)
-        for (int t = 0; t < T; ++t) y.row(t0 + t)[r0 + r] = lanes::sum(acc[r][t]);
+    lanes::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+            y.row(t0 + uint32_t(t))[r0 + uint32_t(r)] = lanes::sum(acc[r][t]);
+        });
+    });
 }
 
-/// R decoded rows against all tokens, four tokens at a time.
+/// R decoded rows against all tokens.
 template <int R>
 [[gnu::always_inline]] static inline void dot_rows(const float* w, uint64_t w_stride, ConstRows x,
                                                    uint32_t tokens, uint32_t n, Rows y, uint32_t r0) {
+    constexpr int step = R < tile_rows ? R : tile_rows;
     uint32_t t = 0;
-    for (; t + 4 <= tokens; t += 4) dot_tile<R, 4>(w, w_stride, x, t, n, y, r0);
+    for (; t + tile_tokens <= tokens; t += tile_tokens)
+        for (int r = 0; r < R; r += step)
+            dot_tile<step, tile_tokens>(w + r * w_stride, w_stride, x, t, n, y, r0 + uint32_t(r));
     for (; t < tokens; ++t) dot_tile<R, 1>(w, w_stride, x, t, n, y, r0);
 }
 
@@ -56,14 +78,17 @@ template <int R>
     constexpr uint32_t piece = 256;  // a multiple of every block size
     const uint8_t* row = reinterpret_cast<const uint8_t*>(w.data) + r0 * w.row_bytes;
     const uint64_t piece_bytes = row_bytes_of_piece(w.type);
-    Floats acc[R][1] = {};
+    Floats acc[R][1];
+    lanes::unrolled<R>([&](auto r) __attribute__((always_inline)) { acc[r][0] = lanes::all(0.0f); });
     for (uint32_t c = 0; c < w.cols; c += piece) {
         const uint32_t n = w.cols - c < piece ? w.cols - c : piece;
         for (int r = 0; r < R; ++r)
             decode_row(w.type, row + r * w.row_bytes + c / piece * piece_bytes, scratch + r * piece, n);
         accumulate<R, 1>(scratch, piece, x + c, 0, n, acc);
     }
-    for (int r = 0; r < R; ++r) y.row(0)[r0 + r] = lanes::sum(acc[r][0]);
+    lanes::unrolled<R>([&](auto r) __attribute__((always_inline)) {
+        y.row(0)[r0 + uint32_t(r)] = lanes::sum(acc[r][0]);
+    });
 }
 
 template <int R>
