@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "sluice/error.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -22,6 +24,18 @@ void relax() {
 #endif
 }
 
+// A ticket: 16 bits of job number, 24 of tasks, 24 of the next task.
+constexpr uint32_t most_tasks = (1u << 24) - 1;
+constexpr uint32_t next_of(uint64_t ticket) {
+    return uint32_t(ticket) & most_tasks;
+}
+constexpr uint32_t tasks_of(uint64_t ticket) {
+    return uint32_t(ticket >> 24) & most_tasks;
+}
+constexpr uint64_t next_ticket(uint64_t last, uint32_t n_tasks) {
+    return ((last >> 48) + 1) << 48 | uint64_t(n_tasks) << 24;
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(uint32_t n_threads) {
@@ -39,16 +53,18 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::take_tasks(uint32_t worker) {
-    try {
-        for (;;) {
-            const uint32_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
-            if (task >= n_tasks_) return;
-            call_(fn_, task, worker);
+    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    while (next_of(ticket) < tasks_of(ticket)) {
+        if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acquire)) continue;
+        try {
+            if (!failed_.load(std::memory_order_relaxed)) call_(fn_, next_of(ticket), worker);
+        } catch (...) {
+            std::lock_guard lock(error_mutex_);
+            if (!error_) error_ = std::current_exception();
+            failed_ = true;  // the tasks that are left are not started
         }
-    } catch (...) {
-        std::lock_guard lock(error_mutex_);
-        if (!error_) error_ = std::current_exception();
-        next_task_.store(n_tasks_, std::memory_order_relaxed);  // nobody starts another task
+        done_.fetch_add(1, std::memory_order_release);
+        ticket = ticket_.load(std::memory_order_acquire);
     }
 }
 
@@ -58,12 +74,13 @@ void ThreadPool::dispatch(uint32_t n_tasks, Call call, const void* fn) {
         for (uint32_t task = 0; task < n_tasks; ++task) call(fn, task, 0);
         return;
     }
-    n_tasks_ = n_tasks;
+    if (n_tasks > most_tasks) throw Error(ErrorCode::internal, "a job of the thread pool has too many tasks");
     call_ = call;
     fn_ = fn;
     error_ = nullptr;
-    next_task_.store(0, std::memory_order_relaxed);
-    running_.store(uint32_t(workers_.size()), std::memory_order_relaxed);
+    failed_ = false;
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store(next_ticket(ticket_.load(std::memory_order_relaxed), n_tasks), std::memory_order_release);
     {
         std::lock_guard lock(
             sleep_mutex_);  // so that a worker cannot fall asleep between its check and our notice
@@ -71,7 +88,7 @@ void ThreadPool::dispatch(uint32_t n_tasks, Call call, const void* fn) {
     }
     wake_.notify_all();
     take_tasks(0);
-    for (uint32_t spins = 0; running_.load(std::memory_order_acquire) != 0; ++spins) {
+    for (uint32_t spins = 0; done_.load(std::memory_order_acquire) != n_tasks; ++spins) {
         if (spins < 4096)
             relax();
         else
@@ -93,7 +110,6 @@ void ThreadPool::worker_main(uint32_t worker) {
         seen = generation_.load(std::memory_order_acquire);
         if (stop_) return;
         take_tasks(worker);
-        running_.fetch_sub(1, std::memory_order_release);
     }
 }
 

@@ -3,8 +3,9 @@
 // which worker runs a task must never matter to the result (promise 1: thread count never decides tokens).
 //
 // Workers spin for some microseconds after a job, because a forward pass is a row of short jobs, then sleep:
-// an idle engine costs no CPU. run() is for one caller at a time; exceptions from fn are rethrown in the
-// caller.
+// an idle engine costs no CPU. A job ends when its tasks are done, not when every worker has looked at it: on
+// a busy machine a worker that gets no core delays nothing. run() is for one caller at a time; exceptions
+// from fn are rethrown in it.
 #pragma once
 
 #include <atomic>
@@ -43,17 +44,18 @@ class ThreadPool {
     void take_tasks(uint32_t worker);
     void worker_main(uint32_t worker);
 
-    // One job at a time. A change of generation_ announces it.
-    std::atomic<uint64_t> generation_{0};
-    std::atomic<uint32_t> next_task_{0};
-    std::atomic<uint32_t> running_{0};  // workers that have not finished the present job
-    std::atomic<bool> stop_{false};
-    uint32_t n_tasks_ = 0;
+    // One job at a time. Its ticket packs (job number, tasks, next task): whoever moves `next` on has a task
+    // of the present job, whose fields below stay as they are until that task is done.
+    std::atomic<uint64_t> ticket_{0};
+    std::atomic<uint32_t> done_{0};
     Call call_ = nullptr;
     const void* fn_ = nullptr;
+    std::atomic<bool> failed_{false};
     std::exception_ptr error_;
     std::mutex error_mutex_;
 
+    std::atomic<uint64_t> generation_{0};  // changes with each job: what idle workers watch
+    std::atomic<bool> stop_{false};
     std::mutex sleep_mutex_;
     std::condition_variable wake_;
     std::vector<std::thread> workers_;

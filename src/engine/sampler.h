@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <random>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "sluice/sampling.h"
@@ -24,11 +26,28 @@ class Sampler {
     int32_t sample(std::span<const float> logits);
 
   private:
+    struct Candidate {
+        int32_t id;
+        float logit;
+        double probability;
+    };
+    float penalised(int32_t id, float logit) const;
+    int32_t greedy(std::span<const float> logits) const;
+    void collect(std::span<const float> logits);
+    void keep_top_k();
+    void normalise();
+    void keep_typical();
+    void keep_top_p();
+    void keep_min_p();
+    int32_t draw();
+
     SamplingOptions options_;
     uint32_t n_vocab_;
     std::mt19937_64 random_;
-    std::vector<int32_t> recent_;  // ring of the last penalty_last_n tokens
-    // … (the implementer adds what is needed)
+    std::unordered_map<int32_t, float> bias_;
+    std::deque<int32_t> recent_;                    // the last penalty_last_n tokens
+    std::unordered_map<int32_t, uint32_t> counts_;  // of each in recent_
+    std::vector<Candidate> candidates_;             // best first once sorted
 };
 
 }  // namespace sluice

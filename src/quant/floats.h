@@ -49,7 +49,10 @@ namespace sluice {
 /// To nearest, ties to even.
 [[gnu::always_inline]] static inline uint16_t half_from_float(float f) {
 #if defined(__F16C__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"  // clang's intrinsic is a macro with a compound literal
     return uint16_t(_cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#pragma GCC diagnostic pop
 #else
     const uint32_t bits = bits_of_float(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7fffffffu;
     if (rest > 0x7f800000u) return uint16_t(sign | 0x7e00u);
