@@ -11,6 +11,10 @@
 #include <vector>
 
 #include <fmt/format.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -29,11 +33,23 @@ const char* to_string(Isa isa) noexcept {
     return "plain";
 }
 
+#if defined(__x86_64__)
+namespace {
+
+/// Half-precision conversions (clang's __builtin_cpu_supports does not know them by name).
+bool has_f16c() noexcept {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+}  // namespace
+#endif
+
 Isa best_isa() noexcept {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 =
-        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+        __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (avx512) return Isa::avx512;

@@ -83,6 +83,16 @@ TEST(TemplateOrigin, SerializedValuesAreInput) {
     EXPECT_EQ(marked("{{ {'a': 'b'} | tojson }}"), "{\"a\": \"b\"}");
 }
 
+// Names of keyword arguments may come from the input by way of **.
+TEST(TemplateOrigin, KeywordNamesAreInput) {
+    EXPECT_EQ(marked("{% for k in dict(**d) %}{{ k }}{% endfor %}", input), "k");
+    EXPECT_EQ(
+        marked("{% macro f() %}{% for k in kwargs %}{{ k }}{% endfor %}{% endmacro %}{{ f(**d) }}", input),
+        "k");
+    EXPECT_EQ(marked("{% set x = {} %}{% set _ = x.update(**d) %}{% for k in x %}{{ k }}{% endfor %}", input),
+              "k");
+}
+
 TEST(TemplateOrigin, SelectedLiteralsAreTrustedWhateverSelectedThem) {
     EXPECT_EQ(marked("{{ {'user': '<|u|>'}[u] }}{{ '<|a|>' if u else '<|b|>' }}", input), "«<|u|><|a|>»");
     EXPECT_EQ(marked("{{ q | default('<d>') }}{{ e or '<e>' }}", input), "«<d><e>»");

@@ -207,7 +207,7 @@ Value dict_copy(Runtime& runtime, const Value& self, const Arguments& arguments)
 Value dict_update(Runtime& runtime, const Value& self, const Arguments& arguments) {
     Dict& dict = changeable_dict(self, "update");
     for (const Value& source : arguments.positional) add_entries(runtime, dict, source);
-    for (const auto& [name, value] : arguments.named) dict.set(runtime.string(name, Origin::source), value);
+    for (const auto& [name, value] : arguments.named) dict.set(runtime.string(name, Origin::input), value);
     return Value();
 }
 

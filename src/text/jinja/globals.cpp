@@ -135,7 +135,7 @@ Value make_dict(Runtime& runtime, const Arguments& arguments) {
             set(parts[0], parts[1]);
         }
     }
-    for (const auto& [name, value] : arguments.named) dict->set(runtime.string(name, Origin::source), value);
+    for (const auto& [name, value] : arguments.named) dict->set(runtime.string(name, Origin::input), value);
     return Value(dict);
 }
 

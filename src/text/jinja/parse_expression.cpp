@@ -1,7 +1,6 @@
 // Expressions, from the loosest binding (inline if) to the tightest (subscripts, calls, filters).
 #include <array>
 #include <charconv>
-#include <cstdlib>
 
 #include "text/jinja/token_stream.h"
 

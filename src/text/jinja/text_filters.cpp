@@ -146,7 +146,7 @@ Value format(Runtime& runtime, const Value& value, const Arguments& arguments) {
     if (arguments.named.empty()) return percent_format(runtime, pattern, runtime.tuple(arguments.positional));
     const Ref<Dict> values = runtime.heap().make<Dict>();
     for (const auto& [name, argument] : arguments.named)
-        values->set(runtime.string(name, Origin::source), argument);
+        values->set(runtime.string(name, Origin::input), argument);
     return percent_format(runtime, pattern, Value(values));
 }
 

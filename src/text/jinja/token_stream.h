@@ -2,8 +2,6 @@
 // names and texts, and the bound on nesting.
 #pragma once
 
-#include <initializer_list>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
