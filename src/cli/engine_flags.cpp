@@ -1,0 +1,97 @@
+#include "cli/engine_flags.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
+
+#include "cli/interrupt.h"
+#include "cli/model_path.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "core/sizes.h"
+
+namespace sluice::cli {
+
+namespace {
+
+/// A check that turns the sentence of an Error into the parser's.
+template <typename Parse>
+CLI::Validator parsed_by(Parse parse) {
+    return CLI::Validator(
+        [parse](std::string& text) -> std::string {
+            try {
+                parse(text);
+                return {};
+            } catch (const Error& e) {
+                return e.what();
+            }
+        },
+        "");
+}
+
+/// A range that the help text does not repeat.
+CLI::Validator number_in(uint32_t least, uint32_t most) {
+    return CLI::Range(least, most).description("");
+}
+
+}  // namespace
+
+void EngineFlags::add_to(CLI::App& command) {
+    const char* group = "Model and memory";
+    command.add_option("-t,--threads", threads, "Threads that compute (default: one for each physical core)")
+        ->check(number_in(1u, 1024u))
+        ->type_name("N")
+        ->group(group);
+    command
+        .add_option("--ram", ram,
+                    "All memory that may be used, such as 24G (default: what is free, less an eighth)")
+        ->check(parsed_by([](const std::string& s) { parse_size(s); }))
+        ->type_name("SIZE")
+        ->group(group);
+    command
+        .add_option("-c,--ctx", context,
+                    "Tokens of context (default: the model's limit; memory is taken as it fills)")
+        ->check(number_in(1u, UINT32_MAX))
+        ->type_name("N")
+        ->group(group);
+    command
+        .add_option("--kv-type", kv_type,
+                    "How the KV cache keeps its values: f32, f16 or q8_0 (default: f16)")
+        ->check(parsed_by([](const std::string& s) { parse_kv_type(s); }))
+        ->type_name("TYPE")
+        ->group(group);
+    command
+        .add_option("-b,--batch", batch,
+                    "Prompt tokens computed at once; changes speed, never tokens (default: 512)")
+        ->check(number_in(1u, 1u << 20))
+        ->type_name("N")
+        ->group(group);
+}
+
+EngineOptions EngineFlags::engine_options() const {
+    EngineOptions o;
+    o.threads = threads;
+    o.ram_bytes = ram.empty() ? 0 : parse_size(ram);
+    return o;
+}
+
+SessionOptions EngineFlags::session_options() const {
+    return {.context = context, .kv_type = parse_kv_type(kv_type), .batch = batch};
+}
+
+Engine open_engine(const std::string& model, const EngineFlags& flags) {
+    EngineOptions options = flags.engine_options();
+    Progress progress("reading weights", Progress::Unit::bytes);
+    options.on_progress = [&](const LoadProgress& p) {
+        progress.update(p.bytes_done, p.bytes_total);
+        check_interrupt();
+    };
+    Engine engine = Engine::open(find_model(model).string(), options);
+    progress.finish();
+    for (const auto& notice : engine.info().notices)
+        write_error(dim("note: " + terminal_safe(notice), Stream::error) + "\n");
+    return engine;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,30 @@
+// The options that say how a model is opened and how a session keeps its context: shared by every command
+// that runs one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <CLI/App.hpp>
+
+#include "sluice/engine.h"
+
+namespace sluice::cli {
+
+struct EngineFlags {
+    uint32_t threads = 0;
+    std::string ram;
+    uint32_t context = 0;
+    std::string kv_type = "f16";
+    uint32_t batch = 512;
+
+    void add_to(CLI::App& command);
+    EngineOptions engine_options() const;
+    SessionOptions session_options() const;
+};
+
+/// Finds and opens a model; shows progress if that takes long, and the engine's notices, on standard error.
+/// Throws cancelled on Ctrl-C.
+Engine open_engine(const std::string& model, const EngineFlags& flags);
+
+}  // namespace sluice::cli
