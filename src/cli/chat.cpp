@@ -44,7 +44,8 @@ class Chat {
         settings_.show_thinking = !o.hide_thinking;
         if (!o.load.empty()) conversation_.load(o.load);
         if (!o.system.empty()) conversation_.set_system(o.system);
-        if (!o.tools.empty()) conversation_.set_tools(read_tools(parse_json(read_all(o.tools), o.tools), o.tools));
+        if (!o.tools.empty())
+            conversation_.set_tools(read_tools(parse_json(read_all(o.tools), o.tools), o.tools));
     }
 
     ChatStep take(const std::string& turn) {
@@ -72,10 +73,12 @@ class Chat {
 void greet(const EngineInfo& info, const std::vector<std::string>& suggestions) {
     const auto style = Stream::error;
     std::string text = bold(one_line(info.name), style);
-    text += dim(fmt::format(" · {:.3g} million parameters, {:.3g} active · context {} · {} of weights · {} threads, {}\n",
-                            double(info.parameters) / 1e6, double(info.active_parameters) / 1e6,
-                            grouped(info.context_length), human_bytes(info.weight_bytes), info.threads, info.isa),
-                style);
+    text +=
+        dim(fmt::format(
+                " · {:.3g} million parameters, {:.3g} active · context {} · {} of weights · {} threads, {}\n",
+                double(info.parameters) / 1e6, double(info.active_parameters) / 1e6,
+                grouped(info.context_length), human_bytes(info.weight_bytes), info.threads, info.isa),
+            style);
     text += dim("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves.\n", style);
     if (!suggestions.empty()) text += "\nSome questions it answers well:\n";
     for (const auto& s : suggestions) text += "  " + one_line(s) + "\n";
@@ -106,7 +109,8 @@ int talk_in_terminal(Chat& chat) {
     }
 }
 
-/// Each line is a turn. Without any, one question is asked, so that `sluice chat </dev/null` shows that all is well.
+/// Each line is a turn. Without any, one question is asked, so that `sluice chat </dev/null` shows that all
+/// is well.
 int talk_through_pipe(Chat& chat, const std::string& sample_question) {
     InputLines lines;
     TurnLines turn;
@@ -142,7 +146,9 @@ int run(const ChatOptions& o) {
 void add_chat(CLI::App& app, Action& chosen) {
     auto o = std::make_shared<ChatOptions>();
     CLI::App* command = app.add_subcommand("chat", "Talk with a model in the terminal");
-    command->add_option("MODEL", o->model, "A GGUF file, or the name of a model (default: rill, the bundled one)")
+    command
+        ->add_option("MODEL", o->model,
+                     "A GGUF file, or the name of a model (default: rill, the bundled one)")
         ->type_name("");
     command->add_option("--system", o->system, "The system message")->type_name("TEXT");
     command->add_option("--tools", o->tools, "Tools the model may call: a JSON array")->type_name("FILE");
@@ -150,8 +156,9 @@ void add_chat(CLI::App& app, Action& chosen) {
     command->add_flag("--no-think-show", o->hide_thinking, "Show only how long the model thinks, not what");
     o->engine.add_to(*command);
     o->sampling.add_to(*command);
-    command->footer("Example:\n  sluice chat\n  sluice chat DeepSeek-R1-Q2_K-00001-of-00005.gguf --ram 56G --ctx 16384\n"
-                    "Lines piped in are turns: printf 'Who are you?\\n/stats\\n' | sluice chat");
+    command->footer(
+        "Example:\n  sluice chat\n  sluice chat DeepSeek-R1-Q2_K-00001-of-00005.gguf --ram 56G --ctx 16384\n"
+        "Lines piped in are turns: printf 'Who are you?\\n/stats\\n' | sluice chat");
     command->callback([o, &chosen] { chosen = [o] { return run(*o); }; });
 }
 

@@ -45,7 +45,8 @@ ChatStep set(Context& c) {
     }
     const size_t end = c.argument.find_first_of(" \t=");
     const std::string name = c.argument.substr(0, end);
-    if (end != std::string::npos) change_setting(c.settings, name, trimmed(std::string_view(c.argument).substr(end + 1)));
+    if (end != std::string::npos)
+        change_setting(c.settings, name, trimmed(std::string_view(c.argument).substr(end + 1)));
     say(fmt::format("{} is {}", name, setting_value(c.settings, name)));
     return ChatStep::go_on;
 }
@@ -100,8 +101,9 @@ ChatStep help(Context&) {
     std::string text;
     for (const auto& c : commands)
         if (!c.meaning.empty()) text += fmt::format("  {:<8} {:<11} {}\n", c.name, c.argument, c.meaning);
-    text += "  A line that ends with \\ goes on in the next; \"\"\" begins and ends a turn of many lines.\n"
-            "  Ctrl-C stops an answer; at an empty prompt it leaves.\n";
+    text +=
+        "  A line that ends with \\ goes on in the next; \"\"\" begins and ends a turn of many lines.\n"
+        "  Ctrl-C stops an answer; at an empty prompt it leaves.\n";
     write_error(text);
     return ChatStep::go_on;
 }
@@ -118,7 +120,8 @@ bool is_chat_command(const std::string& turn) {
 ChatStep run_chat_command(const std::string& line, ChatConversation& conversation, ChatSettings& settings) {
     const size_t end = line.find_first_of(" \t\n");
     const std::string name = line.substr(0, end) == "/?" ? "/help" : line.substr(0, end);
-    Context context{conversation, settings, end == std::string::npos ? "" : trimmed(std::string_view(line).substr(end))};
+    Context context{conversation, settings,
+                    end == std::string::npos ? "" : trimmed(std::string_view(line).substr(end))};
     for (const auto& c : commands)
         if (c.name == name) return c.run(context);
     fail(ErrorCode::invalid_argument, "unknown command \"{}\"; /help lists them", name);

@@ -11,8 +11,8 @@ namespace sluice::cli {
 enum class ChatStep { go_on, leave };
 
 bool is_chat_command(const std::string& turn);
-/// Does what the line says; messages go to standard error. Throws invalid_argument for commands that are unknown or
-/// lack something, io.
+/// Does what the line says; messages go to standard error. Throws invalid_argument for commands that are
+/// unknown or lack something, io.
 ChatStep run_chat_command(const std::string& line, ChatConversation& conversation, ChatSettings& settings);
 
 }  // namespace sluice::cli

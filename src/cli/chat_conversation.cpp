@@ -15,7 +15,8 @@ Prompt ChatConversation::render(const ChatSettings& settings) const {
                                     .extra_variables = settings.template_variables()});
     const uint32_t context = session_.context(), limit = engine_.info().context_length;
     if (prompt.tokens.size() >= context)
-        fail(ErrorCode::out_of_budget, "the conversation has {} tokens and the context holds {}; /clear begins a new one{}",
+        fail(ErrorCode::out_of_budget,
+             "the conversation has {} tokens and the context holds {}; /clear begins a new one{}",
              prompt.tokens.size(), context,
              context < limit ? fmt::format(", or start again with --ctx up to {}", limit) : "");
     return prompt;
@@ -30,11 +31,13 @@ void ChatConversation::say(const std::string& text, const ChatSettings& settings
         style.thinking = settings.show_thinking ? Thinking::shown : Thinking::folded;
         const Answer a = answer(session_, render(settings), options, style);
         conversation_.messages.push_back({.role = "assistant", .content = a.text, .reasoning = a.reasoning});
-        if (a.generated.reason == StopReason::cancelled && a.generated.tokens.empty()) conversation_.messages.resize(before);
+        if (a.generated.reason == StopReason::cancelled && a.generated.tokens.empty())
+            conversation_.messages.resize(before);
         print_figures(options, a.generated.reason);
         if (a.generated.reason == StopReason::context_full)
-            write_error(fmt::format("The answer ends here: the context of {} tokens is full. /clear begins a new conversation.\n",
-                                    session_.context()));
+            write_error(fmt::format(
+                "The answer ends here: the context of {} tokens is full. /clear begins a new conversation.\n",
+                session_.context()));
     } catch (...) {
         conversation_.messages.resize(before);
         throw;
@@ -73,15 +76,18 @@ std::string ChatConversation::stats_text() const {
     const SessionStats s = session_.stats();
     const MemoryUse m = session_.memory();
     std::string text;
-    const auto row = [&](std::string_view name, const std::string& value) { text += fmt::format("  {:<14} {}\n", name, value); };
+    const auto row = [&](std::string_view name, const std::string& value) {
+        text += fmt::format("  {:<14} {}\n", name, value);
+    };
     row("messages", std::to_string(conversation_.messages.size()));
     row("context", fmt::format("{} of {} tokens", grouped(s.kv_tokens), grouped(session_.context())));
-    row("last prompt", fmt::format("{} tokens, {} of them cached, {} tok/s", grouped(s.prompt_tokens), grouped(s.reused_tokens),
-                                   rate_text(s.prefill_tokens_per_second())));
-    row("last answer", fmt::format("{} tokens, {} tok/s", grouped(s.generated_tokens), rate_text(s.decode_tokens_per_second())));
+    row("last prompt", fmt::format("{} tokens, {} of them cached, {} tok/s", grouped(s.prompt_tokens),
+                                   grouped(s.reused_tokens), rate_text(s.prefill_tokens_per_second())));
+    row("last answer", fmt::format("{} tokens, {} tok/s", grouped(s.generated_tokens),
+                                   rate_text(s.decode_tokens_per_second())));
     row("weights", fmt::format("{}, in {}", human_bytes(m.weights), engine_.info().residency));
-    row("KV cache", fmt::format("{}, {} B for a token ({})", human_bytes(m.kv), grouped(engine_.kv_bytes_per_token(kv_type_)),
-                                to_string(kv_type_)));
+    row("KV cache", fmt::format("{}, {} B for a token ({})", human_bytes(m.kv),
+                                grouped(engine_.kv_bytes_per_token(kv_type_)), to_string(kv_type_)));
     row("scratch", human_bytes(m.scratch));
     row("peak memory", human_bytes(m.peak_rss));
     row("threads", fmt::format("{}, {}", engine_.info().threads, engine_.info().isa));

@@ -1,5 +1,5 @@
-// A conversation with a model: its messages, and a session whose cache already holds what was said. Each turn renders
-// all messages; the session computes only what is new.
+// A conversation with a model: its messages, and a session whose cache already holds what was said. Each turn
+// renders all messages; the session computes only what is new.
 #pragma once
 
 #include <string>
@@ -14,10 +14,11 @@ namespace sluice::cli {
 
 class ChatConversation {
   public:
-    ChatConversation(const Engine& engine, const SessionOptions& options) : engine_(engine), session_(engine, options), kv_type_(options.kv_type) {}
+    ChatConversation(const Engine& engine, const SessionOptions& options)
+        : engine_(engine), session_(engine, options), kv_type_(options.kv_type) {}
 
-    /// Says `text` as the user and shows the answer. If the prompt cannot be computed (too long, interrupted), the
-    /// conversation is as before and an Error is thrown.
+    /// Says `text` as the user and shows the answer. If the prompt cannot be computed (too long,
+    /// interrupted), the conversation is as before and an Error is thrown.
     void say(const std::string& text, const ChatSettings& settings);
     /// Forgets everything but the system message.
     void clear();

@@ -52,12 +52,14 @@ constexpr Setting settings_table[] = {
     sampling<&S::temperature, &F::temperature>("temp", "0 always takes the likeliest token"),
     sampling<&S::top_k, &F::top_k>("top-k", "keep the K likeliest tokens; 0: all"),
     sampling<&S::top_p, &F::top_p>("top-p", "keep the likeliest tokens that together reach P; 1: all"),
-    sampling<&S::min_p, &F::min_p>("min-p", "keep tokens at least P times as likely as the likeliest; 0: all"),
+    sampling<&S::min_p, &F::min_p>("min-p",
+                                   "keep tokens at least P times as likely as the likeliest; 0: all"),
     sampling<&S::typical_p, &F::typical_p>("typical-p", "keep the most typical tokens; 1: all"),
     sampling<&S::repeat_penalty, &F::repeat_penalty>("repeat-penalty", "1: off"),
     sampling<&S::presence_penalty, &F::presence_penalty>("presence-penalty", "0: off"),
     sampling<&S::frequency_penalty, &F::frequency_penalty>("frequency-penalty", "0: off"),
-    sampling<&S::penalty_last_n, &F::penalty_last_n>("penalty-last-n", "tokens the penalties look back on; -1: all"),
+    sampling<&S::penalty_last_n, &F::penalty_last_n>("penalty-last-n",
+                                                     "tokens the penalties look back on; -1: all"),
     {"seed", "a number, or random: a new one for each answer",
      [](const ChatSettings& s) { return s.flags.seed ? std::to_string(*s.flags.seed) : "random"; },
      [](ChatSettings& s, const std::string& text) {
@@ -73,7 +75,9 @@ constexpr Setting settings_table[] = {
      [](const ChatSettings& s) { return std::string(on_off(s.show_thinking)); },
      [](ChatSettings& s, const std::string& text) { s.show_thinking = on_or_off(text); }},
     {"enable-thinking", "ask templates that have the choice for reasoning: on, off or auto",
-     [](const ChatSettings& s) { return std::string(s.enable_thinking ? on_off(*s.enable_thinking) : "auto"); },
+     [](const ChatSettings& s) {
+         return std::string(s.enable_thinking ? on_off(*s.enable_thinking) : "auto");
+     },
      [](ChatSettings& s, const std::string& text) {
          if (text == "auto")
              s.enable_thinking.reset();
@@ -85,7 +89,8 @@ constexpr Setting settings_table[] = {
 const Setting& find_setting(std::string_view name) {
     for (const auto& s : settings_table)
         if (s.name == name) return s;
-    fail(ErrorCode::invalid_argument, "expected the name of a setting, found \"{}\"; /set alone lists them", name);
+    fail(ErrorCode::invalid_argument, "expected the name of a setting, found \"{}\"; /set alone lists them",
+         name);
 }
 
 }  // namespace
@@ -98,7 +103,8 @@ std::string ChatSettings::template_variables() const {
 
 std::string list_settings(const ChatSettings& settings) {
     std::string text;
-    for (const auto& s : settings_table) text += fmt::format("  {:<18} {:<10} {}\n", s.name, s.show(settings), s.meaning);
+    for (const auto& s : settings_table)
+        text += fmt::format("  {:<18} {:<10} {}\n", s.name, s.show(settings), s.meaning);
     return text;
 }
 

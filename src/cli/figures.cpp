@@ -23,9 +23,10 @@ std::string figures_line(const Figures& f) {
     std::string line = fmt::format("load {} · prompt {}", seconds_text(f.engine.info().load_seconds),
                                    grouped(s.prompt_tokens));
     if (s.reused_tokens) line += fmt::format(" ({} cached)", grouped(s.reused_tokens));
-    line += fmt::format(" at {}/s · answer {} at {}/s · memory {}, KV {} · {}", rate_text(s.prefill_tokens_per_second()),
-                        grouped(s.generated_tokens), rate_text(s.decode_tokens_per_second()), human_bytes(m.peak_rss),
-                        human_bytes(m.kv), to_string(f.reason));
+    line += fmt::format(" at {}/s · answer {} at {}/s · memory {}, KV {} · {}",
+                        rate_text(s.prefill_tokens_per_second()), grouped(s.generated_tokens),
+                        rate_text(s.decode_tokens_per_second()), human_bytes(m.peak_rss), human_bytes(m.kv),
+                        to_string(f.reason));
     if (f.sampled) line += fmt::format(" · seed {}", f.seed);
     return line;
 }

@@ -18,7 +18,8 @@ struct Figures {
     StopReason reason;
 };
 
-/// One line: load time, tokens of prompt and answer with their rates per second, peak memory of the process, KV bytes.
+/// One line: load time, tokens of prompt and answer with their rates per second, peak memory of the process,
+/// KV bytes.
 std::string figures_line(const Figures& f);
 nlohmann::ordered_json timings_json(const Figures& f);
 nlohmann::ordered_json memory_json(const Figures& f);

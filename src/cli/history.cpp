@@ -1,9 +1,9 @@
 #include "cli/history.h"
 
+#include <cstdlib>
+
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cstdlib>
 
 #include "sluice/error.h"
 
@@ -20,8 +20,10 @@ constexpr size_t most_entries = 1000;
 constexpr size_t longest_entry = 16 << 10;
 
 fs::path state_folder() {
-    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return fs::path(state) / "sluice";
-    if (const char* home = std::getenv("HOME"); home && *home == '/') return fs::path(home) / ".local/state/sluice";
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')
+        return fs::path(state) / "sluice";
+    if (const char* home = std::getenv("HOME"); home && *home == '/')
+        return fs::path(home) / ".local/state/sluice";
     return {};
 }
 
@@ -36,8 +38,8 @@ std::vector<std::string> parse_lines(const std::string& bytes) {
         const size_t end = std::min(bytes.find('\n', at), bytes.size());
         // A string and nothing else: nothing here can nest.
         const bool is_string = bytes[at] == '"';
-        const auto json = is_string ? nlohmann::json::parse(bytes.begin() + ptrdiff_t(at), bytes.begin() + ptrdiff_t(end),
-                                                            nullptr, false)
+        const auto json = is_string ? nlohmann::json::parse(bytes.begin() + ptrdiff_t(at),
+                                                            bytes.begin() + ptrdiff_t(end), nullptr, false)
                                     : nlohmann::json();
         if (json.is_string()) entries.push_back(json.get<std::string>());
         at = end + 1;

@@ -1,5 +1,6 @@
-// What was typed in earlier chats, in $XDG_STATE_HOME/sluice/history (else ~/.local/state): one JSON string a line,
-// readable by its owner alone. Several chats may add at once; a file that has grown long is replaced by its tail.
+// What was typed in earlier chats, in $XDG_STATE_HOME/sluice/history (else ~/.local/state): one JSON string a
+// line, readable by its owner alone. Several chats may add at once; a file that has grown long is replaced by
+// its tail.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +14,8 @@ class History {
     History();
     /// Oldest first. Lines that are no JSON string are skipped.
     std::vector<std::string> load();
-    /// Problems are ignored: a chat does not end because its history cannot be kept. Texts that begin with a space are
-    /// not kept.
+    /// Problems are ignored: a chat does not end because its history cannot be kept. Texts that begin with a
+    /// space are not kept.
     void add(const std::string& text) noexcept;
 
   private:

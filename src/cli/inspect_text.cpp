@@ -52,9 +52,10 @@ std::string model_text(const Inspection& i) {
     std::string s = bold(i.name.empty() ? "(no name)" : shown(i.name), Stream::output) + "\n";
     s += row("architecture", i.architecture.empty() ? "none given" : shown(i.architecture));
     const bool has_weights = i.census.parameters > 0;
-    s += row("parameters", has_weights ? fmt::format("{}, {} active for a token", count_text(i.census.parameters),
-                                                     count_text(i.census.active_parameters))
-                                       : "none: the file holds a vocabulary only");
+    s += row("parameters", has_weights
+                               ? fmt::format("{}, {} active for a token", count_text(i.census.parameters),
+                                             count_text(i.census.active_parameters))
+                               : "none: the file holds a vocabulary only");
     std::string shape =
         fmt::format("{} layers, width {}, vocabulary {}", i.n_layers, grouped(i.n_embd), grouped(i.n_vocab));
     if (i.n_experts) shape += fmt::format(", {} experts of which {} are used", i.n_experts, i.n_experts_used);

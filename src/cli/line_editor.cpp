@@ -1,9 +1,5 @@
 #include "cli/line_editor.h"
 
-#include <histedit.h>
-#include <langinfo.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <clocale>
@@ -11,6 +7,10 @@
 #include <cstdio>
 #include <cstring>
 #include <cwchar>
+
+#include <histedit.h>
+#include <langinfo.h>
+#include <unistd.h>
 
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
@@ -50,8 +50,9 @@ struct LineEditor::Impl {
     ::History* recent = nullptr;  // libedit's
     sluice::cli::History kept;
     std::string prompt;
-    bool was_interrupted = false;
-    struct sigaction resize_before {}, continue_before {};
+    std::optional<std::string> typed;  // when a signal ended the line
+    struct sigaction resize_before {
+    }, continue_before{};
 };
 
 LineEditor::Impl::Impl() {
@@ -115,7 +116,8 @@ int LineEditor::Impl::read_key(wchar_t* key) {
     std::mbstate_t state{};
     for (;;) {
         if (interrupted()) {
-            was_interrupted = true;
+            const LineInfo* line = el_line(editor);  // gone once el_gets() has returned
+            typed.emplace(line->buffer, line->lastchar);
             return -1;
         }
         char byte;
@@ -146,14 +148,12 @@ LineEditor::Line LineEditor::read(const std::string& prompt) {
     const bool styled = can_style(is_terminal(Stream::output) ? Stream::output : Stream::error);
     // libedit binds a sequence between \1 to the character after it, so the space must come last.
     e.prompt = styled ? "\1\033[1m\1" + prompt + "\1\033[0m\1 " : prompt + " ";
-    e.was_interrupted = false;
+    e.typed.reset();
     int length = 0;
     const char* line = el_gets(e.editor, &length);
-    if (e.was_interrupted) {
-        const LineInfo* typed = el_line(e.editor);
-        std::string text(typed->buffer, size_t(typed->lastchar - typed->buffer));
+    if (e.typed) {
         el_reset(e.editor);
-        return {Ended::interrupted, std::move(text)};
+        return {Ended::interrupted, std::move(*e.typed)};
     }
     if (!line || length <= 0) return {Ended::end_of_input, ""};
     std::string text(line, size_t(length));

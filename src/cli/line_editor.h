@@ -1,5 +1,5 @@
-// The prompt of a chat in a terminal: editing, history and UTF-8 by libedit; signals by us, so that Ctrl-C clears a
-// line, or leaves when there is none.
+// The prompt of a chat in a terminal: editing, history and UTF-8 by libedit; signals by us, so that Ctrl-C
+// clears a line, or leaves when there is none.
 #pragma once
 
 #include <memory>

@@ -79,7 +79,8 @@ int usage_error(const CLI::App& app, std::string_view sentence) {
 /// The parser's help (of the command that was named), without its doubled empty lines.
 std::string help_text(const CLI::App& app) {
     std::string text = app.help();
-    for (size_t at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n", at)) text.erase(at, 1);
+    for (size_t at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n", at))
+        text.erase(at, 1);
     return text;
 }
 

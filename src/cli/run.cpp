@@ -77,6 +77,7 @@ void print_json(const Answer& a, const Prompt& prompt, const Figures& f) {
     const nlohmann::ordered_json json = {{"model", f.engine.info().name},
                                          {"text", a.text},
                                          {"reasoning", a.reasoning},
+                                         {"raw_text", f.engine.detokenize(a.generated.tokens, true)},
                                          {"prompt_tokens", prompt.tokens.size()},
                                          {"generated_tokens", a.generated.tokens.size()},
                                          {"token_ids", a.generated.tokens},

@@ -1,4 +1,5 @@
-// Questions that a model answers well, from a file beside it: MODEL.suggest.json for MODEL.gguf, {"suggestions": [TEXT, …]}.
+// Questions that a model answers well, from a file beside it: MODEL.suggest.json for MODEL.gguf,
+// {"suggestions": [TEXT, …]}.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Puts the lines a user types together into turns: a line that ends with a backslash goes on in the next one, and
-// what stands between """ and """ is one turn, line breaks included.
+// Puts the lines a user types together into turns: a line that ends with a backslash goes on in the next one,
+// and what stands between """ and """ is one turn, line breaks included.
 #pragma once
 
 #include <optional>
