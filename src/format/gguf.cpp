@@ -55,6 +55,8 @@ class FileBytes : public ByteSource {
 };
 
 uint32_t read_version(GgufReader& in) {
+    if (in.remaining() < 4)
+        in.fail_here(fmt::format("expected a GGUF file, found only {} bytes", in.remaining()));
     char magic[4];
     for (char& c : magic) c = in.number<char>("the magic");
     if (std::memcmp(magic, "GGUF", 4) != 0)

@@ -126,7 +126,7 @@ std::string with(const std::function<void(GgufWriter&)>& change) {
 
 TEST(Gguf, EveryMalformedFileGetsASentence) {
     const Malformed cases[] = {
-        {"empty", [] { return std::string(); }, "the magic"},
+        {"empty", [] { return std::string(); }, "found only 0 bytes"},
         {"magic", [] { return with([](auto& w) { w.magic = "GGML"; }); },
          "expected the magic \"GGUF\" at byte 0, found \"GGML\""},
         {"version 1", [] { return with([](auto& w) { w.version = 1; }); },
