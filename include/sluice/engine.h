@@ -41,8 +41,26 @@ struct LoadProgress {
 
 struct EngineOptions {
     uint32_t threads = 0;    // 0: one for each physical core available to the process
-    uint64_t ram_bytes = 0;  // all memory Sluice may use; 0: what is available here, less a reserve
+    uint64_t ram_bytes = 0;  // all memory Sluice may use; 0: what is available here, less an eighth
+    // What one session will use: memory for it is set aside, the rest becomes the cache of routed experts.
+    uint32_t context = 0;  // tokens; 0: the model's limit, or what an eighth of the memory holds if experts are streamed
+    KvType kv_type = KvType::f16;
+    uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
+    std::string io{};            // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
+    std::string cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
+};
+
+/// Where the routed experts' bytes came from, since the engine was opened.
+struct StreamStats {
+    uint64_t hits = 0, misses = 0;  // experts asked for by routers that were in memory, or were not
+    uint64_t bytes_read = 0;        // experts only
+    double read_seconds = 0;        // while at least one read was in flight
+    double wait_seconds = 0;        // the cores had nothing to compute and waited for the drive
+    double hit_rate() const { return hits + misses ? double(hits) / double(hits + misses) : 0; }
+    double read_rate() const { return read_seconds > 0 ? double(bytes_read) / read_seconds : 0; }
+};
+ // while weights are read; called from one thread
 };
 
 struct EngineInfo {
@@ -53,7 +71,9 @@ struct EngineInfo {
     uint32_t n_experts = 0, n_experts_used = 0;
     uint32_t threads = 0;
     std::string isa{};        // "avx512", "avx2", "plain"
-    std::string residency{};  // how the weights are kept: "memory"
+    std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the rest on the drive"
+    std::string io{};         // "io_uring, direct, …"
+    uint32_t context = 0, batch = 0;  // that a session has by default
     bool has_tokenizer = false;
     std::string template_name{};  // "the model's own", or the named default
     double load_seconds = 0;
@@ -70,6 +90,7 @@ class Engine {
     SamplingOptions recommended_sampling() const;
     /// Bytes of KV cache one token needs over all layers.
     uint64_t kv_bytes_per_token(KvType type) const;
+    StreamStats stream_stats() const;
 
     /// Token ids of a text, without BOS. Control tokens are recognised only if parse_special.
     std::vector<TokenId> tokenize(std::string_view text, bool parse_special) const;
@@ -89,9 +110,9 @@ class Engine {
 };
 
 struct SessionOptions {
-    uint32_t context = 0;  // tokens; 0: the model's limit. Memory is taken as the conversation grows
+    uint32_t context = 0;  // tokens; 0: the engine's. Memory is taken as the conversation grows
     KvType kv_type = KvType::f16;
-    uint32_t batch = 512;  // prompt tokens computed at once; decides speed and scratch memory, never tokens
+    uint32_t batch = 0;  // prompt tokens computed at once, 0: the engine's; decides speed and memory, never tokens
 };
 
 enum class StopReason { end_token, stop_text, length, context_full, cancelled };

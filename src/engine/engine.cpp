@@ -72,7 +72,6 @@ Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
     info.n_experts_used = params.moe.n_used;
     info.threads = pool.size();
     info.isa = kernels.table().name;
-    info.residency = "memory";
     read_text(file.metadata());
     load(options);
 }
@@ -101,23 +100,86 @@ void Engine::Impl::read_text(const GgufMetadata& metadata) {
         fmt::format("no chat template of the model's own: using the default \"{}\"", fallback.name));
 }
 
-void Engine::Impl::load(const EngineOptions& options) {
-    const auto begin = std::chrono::steady_clock::now();
-    LoadPlan plan = tensors.load_plan();
+namespace {
+
+/// The program itself: code, libraries, thread stacks.
+constexpr uint64_t program_bytes = 24 << 20;
+
+/// The vocabulary and its tables, from the bytes of its texts.
+uint64_t text_bytes(const GgufMetadata& metadata) {
+    uint64_t sum = 0;
+    for (const char* key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"})
+        if (const auto* texts = metadata.find_strings(key))
+            for (const auto& t : *texts) sum += t.size() + 160;  // the string twice, and its place in tables
+    return sum;
+}
+
+}  // namespace
+
+/// Divides the memory before anything is read: what must be there, a session's KV cache, and the rest for experts.
+void Engine::Impl::plan_memory(const EngineOptions& options) {
     if (ram_limit == 0) {
         const uint64_t available = available_memory();
         ram_limit = available - reserve_of(available);
     }
-    info.weight_bytes = plan.bytes();
-    if (info.weight_bytes > ram_limit)
+    const StorePlan& plan = store->plan();
+    const KvLayout layout(params, to_format(options.kv_type));
+    const auto kv_bytes = [&](uint64_t tokens) {
+        return (tokens + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens * layout.bytes_per_token();
+    };
+    const uint64_t program = program_bytes + text_bytes(file.metadata());
+    const uint64_t fixed = program + plan.dense_bytes;
+    constexpr uint32_t small_batch = 512, large_batch = 2048;
+    const bool fits = fixed + plan.all_expert_bytes + transformer->planned_scratch(small_batch) + kv_bytes(KvCache::page_tokens) <= ram_limit;
+
+    // A large batch reads each expert once for many tokens; its scratch may take an eighth of the memory.
+    info.batch = options.batch ? options.batch : small_batch;
+    if (!options.batch && !fits)
+        for (uint32_t n = large_batch; n > small_batch; n /= 2)
+            if (transformer->planned_scratch(n) <= ram_limit / 8) {
+                info.batch = n;
+                break;
+            }
+    const uint64_t scratch = transformer->planned_scratch(info.batch);
+    const uint64_t taken = fixed + scratch + (fits ? plan.all_expert_bytes : 0);
+    const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 8;
+    constexpr uint32_t least_context = 4096;
+    const uint64_t affordable = std::max<uint64_t>(least_context, for_kv / std::max<uint64_t>(layout.bytes_per_token(), 1));
+    if (options.context > info.context_length)
+        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}", info.context_length, options.context);
+    info.context = options.context ? options.context : uint32_t(std::min<uint64_t>(info.context_length, affordable));
+
+    // A session's KV cache grows into what is set aside; when everything fits it grows into what is left.
+    const uint64_t kv = fits && !options.context ? kv_bytes(1) : kv_bytes(info.context);
+    const uint64_t without_experts = fixed + scratch + kv;
+    if (without_experts + plan.least_expert_bytes > ram_limit)
         fail(ErrorCode::out_of_budget,
-             "the weights of {} need {} of memory, and {} may be used ({}); choose a smaller quant or model",
-             info.name, human_bytes(info.weight_bytes), human_bytes(ram_limit),
+             "{} needs at least {} of memory ({} dense weights, {} for experts, {} KV cache of {} tokens, {} scratch, {} program), and {} may be "
+             "used ({}); choose a smaller --ctx or --batch, --kv-type q8_0, or a smaller model",
+             info.name, human_bytes(without_experts + plan.least_expert_bytes), human_bytes(plan.dense_bytes), human_bytes(plan.least_expert_bytes),
+             human_bytes(kv), info.context, human_bytes(scratch), human_bytes(program), human_bytes(ram_limit),
              options.ram_bytes ? "--ram" : "what is available here, less an eighth for the system");
-    store = std::make_unique<WeightStore>(file, std::move(plan), pool, [&](uint64_t done, uint64_t total) {
+    expert_budget = std::min(plan.all_expert_bytes, ram_limit - without_experts);
+}
+
+void Engine::Impl::load(const EngineOptions& options) {
+    const auto begin = std::chrono::steady_clock::now();
+    StoreOptions store_options;
+    store_options.io = options.io.empty() ? IoMode::automatic : parse_io_mode(options.io);
+    store_options.policy = options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
+    store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
+    transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
+    plan_memory(options);
+    store->load(expert_budget, [&](uint64_t done, uint64_t total) {
         if (options.on_progress) options.on_progress({done, total});
     });
-    transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
+    transformer->weights_are_there();
+    info.weight_bytes = store->bytes();
+    info.io = store->io_description();
+    info.residency = store->cached_experts() == store->total_experts()
+                         ? "memory"
+                         : fmt::format("{} of {} experts in memory, the rest on the drive", store->cached_experts(), store->total_experts());
+    if (store_options.io == IoMode::mmap) info.residency = "the kernel's page cache";
     info.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
@@ -128,6 +190,12 @@ void Engine::Impl::check_room(uint64_t more, const std::string& what) const {
              "{} would take {} beside {} of weights and scratch, and {} may be used; choose a smaller --ctx, "
              "--batch or --kv-type q8_0, or raise --ram",
              what, human_bytes(more), human_bytes(held), human_bytes(ram_limit));
+}
+
+StreamStats Engine::stream_stats() const {
+    const CacheStats c = impl_->store->cache_stats();
+    const ReaderStats r = impl_->store->reader_stats();
+    return {c.hits, c.misses, r.bytes, r.busy_seconds, c.wait_seconds};
 }
 
 const Tokenizer& Engine::Impl::need_tokenizer() const {

@@ -35,6 +35,7 @@ struct Engine::Impl {
     ThreadPool pool;
     Kernels kernels;
     uint64_t ram_limit;
+    uint64_t expert_budget = 0;
     std::unique_ptr<Tokenizer> tokenizer;
     std::optional<ChatTemplate> chat_template;
     std::unique_ptr<WeightStore> store;
@@ -45,6 +46,7 @@ struct Engine::Impl {
 
   private:
     void read_text(const GgufMetadata& metadata);
+    void plan_memory(const EngineOptions& options);
     void load(const EngineOptions& options);
 };
 

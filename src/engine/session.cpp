@@ -22,7 +22,7 @@ uint32_t choose_context(uint32_t asked, const EngineInfo& info) {
     if (asked > info.context_length)
         fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
              info.context_length, asked);
-    return asked ? asked : info.context_length;
+    return asked ? asked : info.context;
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ struct Session::Impl {
           options(session_options),
           context(choose_context(options.context, engine->info)),
           cache(KvLayout(engine->params, to_format(options.kv_type)), context) {
-        if (options.batch == 0) fail(ErrorCode::invalid_argument, "expected --batch of at least 1, found 0");
+        if (options.batch == 0) options.batch = engine->info.batch;
     }
 
     /// Feeds tokens in batches. Logits of the last one are kept, or of all are appended to `all`.

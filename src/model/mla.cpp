@@ -12,9 +12,6 @@ namespace sluice {
 
 namespace {
 
-constexpr uint32_t tokens_at_once =
-    32;  // whose absorbed queries exist at once: 128 heads * 576 floats each for R1
-
 /// The spans of attention for the batch's tokens [begin, begin + count).
 std::vector<AttentionSpan> spans_of(const Batch& batch, uint32_t begin, uint32_t count) {
     std::vector<AttentionSpan> spans;
@@ -38,8 +35,8 @@ void Transformer::mla(const Batch& batch, uint32_t layer, Rows h, Rows x) {
     mla_write_cache(batch, layer, h);
 
     const Rows values = values_.rows(n, uint64_t(p_.n_heads) * p_.value_width);
-    for (uint32_t begin = 0; begin < n; begin += tokens_at_once) {
-        const uint32_t count = std::min(tokens_at_once, n - begin);
+    for (uint32_t begin = 0; begin < n; begin += mla_tokens_at_once) {
+        const uint32_t count = std::min(mla_tokens_at_once, n - begin);
         const Rows latent = latent_q_.rows(count, uint64_t(p_.n_heads) * cached);
         const Rows summed = latent_out_.rows(count, uint64_t(p_.n_heads) * p_.kv_lora_rank);
         mla_absorb(t, {q.row(begin), q.stride}, latent, count);

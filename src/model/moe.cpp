@@ -52,6 +52,32 @@ Grouping group(const std::vector<Route>& routes, uint32_t n_experts, uint32_t n_
 
 }  // namespace
 
+/// Computes experts in whatever order their weights become ready: first[i] is expert i's first row in `in` and `out`.
+void Transformer::run_experts(Lease& lease, std::span<const uint32_t> first, Rows in, Rows out) {
+    const uint32_t n_ff = p_.moe.n_ff;
+    const Rows gate = gate_.rows(first.back(), n_ff), up = up_.rows(first.back(), n_ff);
+    const auto at = [](Rows all, uint32_t row) { return Rows{all.row(row), all.stride}; };
+    std::vector<Product> products;
+    for (auto ready = lease.take_ready(); !ready.empty(); ready = lease.take_ready()) {
+        products.clear();
+        for (const uint32_t i : ready.gate_up) {
+            const uint32_t row = first[i], count = first[i + 1] - row;
+            products.push_back({lease[i].gate, at(in, row), at(gate, row), count});
+            products.push_back({lease[i].up, at(in, row), at(up, row), count});
+        }
+        kernels_.multiply(products);
+        kernels_.each(uint32_t(ready.gate_up.size()), [&](uint32_t j, uint32_t) {
+            for (uint32_t row = first[ready.gate_up[j]]; row < first[ready.gate_up[j] + 1]; ++row)
+                kernels_.table().swiglu(gate.row(row), up.row(row), n_ff);
+        });
+        products.clear();
+        for (const uint32_t i : ready.down)
+            products.push_back({lease[i].down, at(gate, first[i]), at(out, first[i]), first[i + 1] - first[i]});
+        kernels_.multiply(products);
+        for (const uint32_t i : ready.down) lease.release(i);
+    }
+}
+
 void Transformer::moe(const Batch& batch, uint32_t layer, Rows h, Rows x) {
     const LayerTensors& t = tensors_.layers[layer];
     const MoeParams& m = p_.moe;
@@ -63,34 +89,17 @@ void Transformer::moe(const Batch& batch, uint32_t layer, Rows h, Rows x) {
     std::vector<Route> routes(n);
     kernels_.each(n, [&](uint32_t i, uint32_t) { routes[i] = route(m, {router.row(i), m.n_experts}, bias); });
     const Grouping g = group(routes, m.n_experts, m.n_used);
-    Lease lease = store_.acquire(layer, g.experts);
-
-    const uint32_t rows = uint32_t(g.token.size());
-    const Rows in = expert_in_.rows(rows, p_.n_embd), out = expert_out_.rows(rows, p_.n_embd);
-    const Rows gate = gate_.rows(rows, m.n_ff), up = up_.rows(rows, m.n_ff);
-    kernels_.each(rows, [&](uint32_t r, uint32_t) { std::copy_n(h.row(g.token[r]), p_.n_embd, in.row(r)); });
-    const auto at = [](Rows all, uint32_t row) { return Rows{all.row(row), all.stride}; };
-
-    for (auto ready = lease.take_ready(); !ready.empty(); ready = lease.take_ready()) {
-        std::vector<Product> first, second;
-        for (const uint32_t i : ready) {
-            const uint32_t row = g.first[i], count = g.first[i + 1] - row;
-            first.push_back({lease[i].gate, at(in, row), at(gate, row), count});
-            first.push_back({lease[i].up, at(in, row), at(up, row), count});
-            second.push_back({lease[i].down, at(gate, row), at(out, row), count});
-        }
-        kernels_.multiply(first);
-        kernels_.each(uint32_t(ready.size()), [&](uint32_t j, uint32_t) {
-            for (uint32_t row = g.first[ready[j]]; row < g.first[ready[j] + 1]; ++row)
-                kernels_.table().swiglu(gate.row(row), up.row(row), m.n_ff);
-        });
-        kernels_.multiply(second);
-    }
+    // From here on the drive works; so do the cores, on what needs no expert.
+    const auto lease = store_.acquire(layer, g.experts);
     if (m.n_shared) {
         const Rows shared = ffn_out_.rows(n, p_.n_embd);
         ffn(t.ffn, n, m.n_shared * m.n_ff, h, shared);
         add(shared, x, n, p_.n_embd);
     }
+    const uint32_t rows = uint32_t(g.token.size());
+    const Rows in = expert_in_.rows(rows, p_.n_embd), out = expert_out_.rows(rows, p_.n_embd);
+    kernels_.each(rows, [&](uint32_t r, uint32_t) { std::copy_n(h.row(g.token[r]), p_.n_embd, in.row(r)); });
+    run_experts(*lease, g.first, in, out);
     kernels_.each(n, [&](uint32_t i, uint32_t) {
         for (uint32_t rank = 0; rank < m.n_used; ++rank)
             kernels_.table().add_scaled(out.row(g.row_of[i * m.n_used + rank]), routes[i].weights[rank],

@@ -19,11 +19,17 @@
 
 namespace sluice {
 
+/// Tokens whose absorbed queries exist at once: 128 heads * 576 floats each for R1.
+inline constexpr uint32_t mla_tokens_at_once = 32;
+
 class Transformer {
   public:
-    /// All references must outlive it.
+    /// All references must outlive it. The store may be empty until weights_are_there() is called.
     Transformer(const HyperParams& params, const ModelTensors& tensors, const WeightStore& store,
                 Kernels& kernels);
+
+    /// Call once when the store has loaded, before the first forward().
+    void weights_are_there();
 
     /// Runs all segments, writes and commits their KV rows, and returns the wanted logits in order of tokens:
     /// (k, n_vocab), valid until the next call. Throws out_of_budget if a cache is full, invalid_argument for
@@ -33,6 +39,8 @@ class Transformer {
                                    const std::atomic<bool>* cancel = nullptr);
 
     uint64_t scratch_bytes() const;
+    /// What scratch_bytes() will be at most after batches of n tokens (logits of one token each).
+    uint64_t planned_scratch(uint32_t n) const;
 
   private:
     Batch gather(std::span<const Segment> segments);
@@ -47,6 +55,7 @@ class Transformer {
     void gqa(const Batch& batch, uint32_t layer, Rows h, Rows x);
     void ffn(const FfnTensors& tensors, uint32_t n, uint32_t n_ff, ConstRows h, Rows out);
     void moe(const Batch& batch, uint32_t layer, Rows h, Rows x);
+    void run_experts(Lease& lease, std::span<const uint32_t> first, Rows in, Rows out);
 
     void mla_queries(const Batch& batch, const MlaTensors& t, ConstRows h, Rows q);
     void mla_write_cache(const Batch& batch, uint32_t layer, ConstRows h);

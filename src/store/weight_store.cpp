@@ -1,105 +1,196 @@
 #include "store/weight_store.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <numeric>
 
 #include "core/fail.h"
-#include "store/file.h"
 
 namespace sluice {
 
-namespace {
+/// All shards, mapped: for --io mmap.
+class WeightStore::Mapping {
+  public:
+    explicit Mapping(const GgufFile& file) {
+        for (const auto& shard : file.shards()) {
+            const int fd = ::open(shard.path.c_str(), O_RDONLY | O_CLOEXEC);
+            void* p = fd < 0 ? MAP_FAILED : ::mmap(nullptr, shard.file_bytes, PROT_READ, MAP_SHARED, fd, 0);
+            const int error = errno;
+            if (fd >= 0) ::close(fd);
+            if (p == MAP_FAILED) fail(ErrorCode::io, "cannot map {}: {}", shard.path.string(), std::strerror(error));
+            maps_.push_back({static_cast<std::byte*>(p), shard.file_bytes});
+        }
+    }
+    ~Mapping() {
+        for (const auto& m : maps_) ::munmap(m.data(), m.size());
+    }
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    const std::byte* data(const GgufTensor& t) const { return maps_[t.shard].data() + t.offset; }
 
-constexpr uint64_t read_bytes = 4 << 20;   // one read: large enough for any drive's full rate
-constexpr uint64_t tensor_alignment = 64;  // a cache line, and whatever a vector load may want
-
-struct Read {
-    const GgufTensor* tensor;
-    uint64_t begin, n, arena_offset;
+  private:
+    std::vector<std::span<std::byte>> maps_;
 };
 
-/// A plan's tensors in file order, so that the drive reads forward.
-std::vector<const GgufTensor*> in_file_order(const LoadPlan& plan) {
-    std::vector<const GgufTensor*> all = plan.dense;
-    for (const auto& e : plan.experts)
-        if (e.gate) all.insert(all.end(), {e.gate, e.up, e.down});
-    std::sort(all.begin(), all.end(), [](const GgufTensor* a, const GgufTensor* b) {
-        return std::pair(a->shard, a->offset) < std::pair(b->shard, b->offset);
-    });
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-    return all;
-}
+namespace {
 
-uint64_t padded(uint64_t bytes) {
-    return (bytes + tensor_alignment - 1) / tensor_alignment * tensor_alignment;
-}
+/// Everything is at hand: what mmap says, until the page faults come.
+class MappedLease : public Lease {
+  public:
+    explicit MappedLease(std::vector<ExpertView> views) : views_(std::move(views)) {}
+    Ready take_ready() override {
+        Ready ready;
+        if (taken_) return ready;
+        taken_ = true;
+        ready.gate_up.resize(views_.size());
+        std::iota(ready.gate_up.begin(), ready.gate_up.end(), 0u);
+        ready.down = ready.gate_up;
+        return ready;
+    }
+    ExpertView operator[](uint32_t index) const override { return views_[index]; }
+    void release(uint32_t) override {}
+
+  private:
+    std::vector<ExpertView> views_;
+    bool taken_ = false;
+};
+
+MatrixView expert_of(MatrixView all, uint64_t rows, uint32_t expert) { return all.slice_rows(uint32_t(expert * rows), uint32_t(rows)); }
 
 }  // namespace
 
-uint64_t LoadPlan::bytes() const {
+uint64_t LoadPlan::expert_bytes() const {
     uint64_t sum = 0;
-    for (const auto* t : in_file_order(*this)) sum += padded(t->n_bytes);
+    for (const auto& e : experts)
+        if (e.gate) sum += e.gate->n_bytes + e.up->n_bytes + e.down->n_bytes;
     return sum;
 }
 
-std::vector<uint32_t> Lease::take_ready() {
-    if (taken_) return {};
-    taken_ = true;
-    std::vector<uint32_t> all(views_.size());
-    std::iota(all.begin(), all.end(), 0u);
-    return all;
-}
-
-WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, ThreadPool& pool,
-                         const std::function<void(uint64_t, uint64_t)>& on_progress)
-    : plan_(std::move(plan)), arena_(plan_.bytes()) {
-    std::vector<ReadFile> shards;
-    for (const auto& shard : file.shards()) shards.emplace_back(shard.path);
-    std::vector<Read> reads;
-    uint64_t at = 0;
-    for (const auto* t : in_file_order(plan_)) {
-        offsets_[t] = at;
-        for (uint64_t b = 0; b < t->n_bytes; b += read_bytes)
-            reads.push_back({t, b, std::min(read_bytes, t->n_bytes - b), at + b});
-        at += padded(t->n_bytes);
+WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, StoreOptions options)
+    : file_(file), plan_(std::move(plan)), options_(std::move(options)) {
+    if (options_.io == IoMode::mmap) {
+        mapping_ = std::make_unique<Mapping>(file_);
+        io_description_ = "mmap: the kernel's page cache";
+        return;
     }
-    std::atomic<uint64_t> done{0};
-    pool.run(uint32_t(reads.size()), [&](uint32_t task, uint32_t worker) {
-        const Read& r = reads[task];
-        shards[r.tensor->shard].read(r.tensor->offset + r.begin, arena_.bytes().subspan(r.arena_offset, r.n));
-        const uint64_t now = done.fetch_add(r.n) + r.n;
-        if (worker == 0 && on_progress) on_progress(now, arena_.size());
-    });
-    if (on_progress) on_progress(arena_.size(), arena_.size());
+    reader_ = open_reader({}, [this](const ReadOutcome& o) { dense_->completed(o); });
+    alignment_ = reader_->alignment();
+    plan_bytes_.dense_bytes = DenseArena::planned_bytes(plan_.dense, alignment_);
+    const auto need = ExpertCache::planned_bytes(layer_sources(), alignment_, n_used);
+    plan_bytes_.all_expert_bytes = need.everything;
+    plan_bytes_.least_expert_bytes = need.least;
+    for (const auto& l : layer_sources()) plan_bytes_.working_set_bytes += l.n_experts ? n_used * l.expert_bytes() : 0;
 }
 
-const std::byte* WeightStore::data(const GgufTensor& tensor) const {
-    const auto it = offsets_.find(&tensor);
-    if (it == offsets_.end()) fail(ErrorCode::internal, "tensor {} was not in the load plan", tensor.name);
-    return arena_.data() + it->second;
+WeightStore::~WeightStore() = default;
+
+std::unique_ptr<Reader> WeightStore::open_reader(std::span<std::byte> arena, ReadDone done) const {
+    std::vector<std::filesystem::path> files;
+    for (const auto& shard : file_.shards()) files.push_back(shard.path);
+    ReaderOptions o;
+    o.mode = options_.io;
+    o.arena = arena;
+    return make_reader(files, o, std::move(done));
+}
+
+void WeightStore::load(uint64_t expert_budget, const std::function<void(uint64_t, uint64_t)>& on_progress) {
+    if (mapping_) return;
+    dense_ = std::make_unique<DenseArena>(file_, plan_.dense, alignment_);
+    dense_->read(*reader_, [&](uint64_t done, uint64_t total) {
+        const bool all = plan_bytes_.all_expert_bytes <= expert_budget;  // the bar counts the experts too
+        if (on_progress) on_progress(done, all ? total + plan_.expert_bytes() : total);
+    });
+    const auto sources = layer_sources();
+    if (plan_bytes_.all_expert_bytes == 0) {
+        io_description_ = reader_->description();
+        return;
+    }
+    std::vector<std::string> files;
+    for (const auto& shard : file_.shards()) files.push_back(shard.path.string());
+    cache_ = std::make_unique<ExpertCache>(sources, files, expert_budget, alignment_, options_.policy, 1);
+    reader_ = open_reader(cache_->arena(), [this](const ReadOutcome& o) { cache_->completed(o); });
+    cache_->use(*reader_);
+    io_description_ = reader_->description();
+    if (cache_->holds_everything()) fill_cache(on_progress);
+}
+
+/// A model that fits is read whole at start: later questions find it in memory.
+void WeightStore::fill_cache(const std::function<void(uint64_t, uint64_t)>& on_progress) {
+    const uint64_t dense = dense_->bytes(), total = dense + plan_.expert_bytes();
+    uint64_t done = dense;
+    for (uint32_t layer = 0; layer < plan_.experts.size(); ++layer) {
+        const ExpertTensors& t = plan_.experts[layer];
+        if (!t.gate) continue;
+        std::vector<uint32_t> all(t.gate->shape[2]);
+        std::iota(all.begin(), all.end(), 0u);
+        ExpertLease lease(*cache_, layer, all);
+        for (auto ready = lease.take_ready(); !ready.empty(); ready = lease.take_ready())
+            for (const uint32_t i : ready.down) lease.release(i);
+        done += t.gate->n_bytes + t.up->n_bytes + t.down->n_bytes;
+        if (on_progress) on_progress(done, total);
+    }
+    cache_->forget_stats();
+}
+
+std::vector<LayerSource> WeightStore::layer_sources() const {
+    std::vector<LayerSource> layers;
+    for (const auto& e : plan_.experts) {
+        LayerSource layer;
+        if (e.gate) {
+            layer.n_experts = uint32_t(e.gate->shape[2]);
+            size_t i = 0;
+            for (const GgufTensor* t : {e.gate, e.up, e.down}) {
+                MatrixView one = shape_of(*t);
+                one.rows = uint32_t(t->shape[1]);
+                layer.slices[i++] = {t->shard, t->offset, t->n_bytes / t->shape[2], one};
+            }
+        }
+        layers.push_back(layer);
+    }
+    return layers;
+}
+
+MatrixView WeightStore::shape_of(const GgufTensor& t) const {
+    return {t.type, nullptr, uint32_t(t.shape[1] * t.shape[2]), uint32_t(t.shape[0]), *row_bytes(t.type, t.shape[0])};
 }
 
 MatrixView WeightStore::matrix(const GgufTensor& tensor) const {
-    return {tensor.type, data(tensor), uint32_t(tensor.shape[1] * tensor.shape[2]), uint32_t(tensor.shape[0]),
-            *row_bytes(tensor.type, tensor.shape[0])};
+    MatrixView m = shape_of(tensor);
+    m.data = mapping_ ? mapping_->data(tensor) : dense_->find(tensor);
+    if (!m.data) fail(ErrorCode::internal, "tensor {} was not in the load plan", tensor.name);
+    return m;
 }
 
-const float* WeightStore::vector(const GgufTensor& tensor) const {
-    return reinterpret_cast<const float*>(data(tensor));
-}
+const float* WeightStore::vector(const GgufTensor& tensor) const { return reinterpret_cast<const float*>(matrix(tensor).data); }
 
-MatrixView WeightStore::expert(const GgufTensor& tensor, uint64_t index) const {
-    return matrix(tensor).slice_rows(uint32_t(index * tensor.shape[1]), uint32_t(tensor.shape[1]));
-}
-
-Lease WeightStore::acquire(uint32_t layer, std::span<const uint32_t> experts) const {
+std::unique_ptr<Lease> WeightStore::acquire(uint32_t layer, std::vector<uint32_t> experts) const {
+    if (!mapping_) return std::make_unique<ExpertLease>(*cache_, layer, std::move(experts));
     const ExpertTensors& t = plan_.experts.at(layer);
-    Lease lease;
-    lease.views_.reserve(experts.size());
+    std::vector<ExpertView> views;
     for (const uint32_t e : experts)
-        lease.views_.push_back({expert(*t.gate, e), expert(*t.up, e), expert(*t.down, e)});
-    return lease;
+        views.push_back({expert_of(matrix(*t.gate), t.gate->shape[1], e), expert_of(matrix(*t.up), t.up->shape[1], e),
+                         expert_of(matrix(*t.down), t.down->shape[1], e)});
+    return std::make_unique<MappedLease>(std::move(views));
+}
+
+void WeightStore::guess(uint32_t layer, std::span<const uint32_t> experts) const {
+    if (cache_) cache_->guess(layer, experts, true);
+}
+
+uint64_t WeightStore::bytes() const { return (dense_ ? dense_->bytes() : 0) + (cache_ ? cache_->bytes() : 0); }
+CacheStats WeightStore::cache_stats() const { return cache_ ? cache_->stats() : CacheStats(); }
+ReaderStats WeightStore::reader_stats() const { return reader_ ? reader_->stats() : ReaderStats(); }
+std::string WeightStore::io_description() const { return io_description_; }
+
+uint32_t WeightStore::total_experts() const {
+    uint32_t sum = 0;
+    for (const auto& e : plan_.experts) sum += e.gate ? uint32_t(e.gate->shape[2]) : 0;
+    return sum;
 }
 
 }  // namespace sluice

@@ -1,82 +1,100 @@
 // Where the weights live. The model names what it needs in two groups, because they are used in two ways:
 //
-//   dense    attention, norms, router, shared expert, embeddings, head: every token uses them; always in
-//   memory experts  the routed FFNs: the router asks for a few of a layer at a time, through acquire()
+//   dense    attention, norms, router, shared expert, embeddings, head: every token uses them; read once, always in memory
+//   experts  the routed FFNs, 97 % of a large model: the router asks for a few of a layer at a time, through acquire();
+//            they stay on the drive, and the memory that is left is their cache
 //
-// Today both are read into anonymous memory when the store is made (file-backed pages would be evicted under
-// pressure and fault back every token). The lease is the interface that streaming from the drive will stand
-// behind: what is in memory is handed out first, the rest as its bytes land, so that callers already compute
-// in whatever order that is.
+// A model that fits takes the same path: its cache holds every expert after the first use, or after warm() in the
+// background. With --io mmap both groups are the kernel's page cache: the baseline that the rest is measured against.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
-#include <unordered_map>
+#include <string>
 #include <vector>
 
-#include "core/memory.h"
-#include "core/thread_pool.h"
 #include "format/gguf.h"
 #include "kernels/matrix.h"
+#include "store/dense_arena.h"
+#include "store/expert_cache.h"
+#include "store/lease.h"
 
 namespace sluice {
 
-/// The three tensors of one layer's routed experts: shape (width in, width out, n_experts), gate and up
-/// alike.
+/// The three tensors of one layer's routed experts: shape (width in, width out, n_experts), gate and up alike.
 struct ExpertTensors {
     const GgufTensor *gate = nullptr, *up = nullptr, *down = nullptr;
-};
-
-/// One routed expert's weights, usable as long as its lease lives.
-struct ExpertView {
-    MatrixView gate, up, down;
-};
-
-/// Experts of one layer, pinned. Destroying it unpins them.
-class Lease {
-  public:
-    /// Indices (into the span that acquire() was given) of experts that are ready and were not handed out
-    /// before; waits for at least one. Empty when all were handed out.
-    std::vector<uint32_t> take_ready();
-    const ExpertView& operator[](uint32_t index) const { return views_[index]; }
-
-  private:
-    friend class WeightStore;
-    std::vector<ExpertView> views_;
-    bool taken_ = false;
 };
 
 struct LoadPlan {
     std::vector<const GgufTensor*> dense;
     std::vector<ExpertTensors> experts;  // by layer; null pointers where a layer has none
-    uint64_t bytes() const;
+    /// Of the file, both groups.
+    uint64_t expert_bytes() const;
+};
+
+struct StoreOptions {
+    IoMode io = IoMode::automatic;
+    CachePolicy policy = CachePolicy::lru;
+};
+
+/// Decided before anything is read, so that a budget can be refused with its numbers.
+struct StorePlan {
+    uint64_t dense_bytes = 0;         // in memory
+    uint64_t all_expert_bytes = 0;    // slots for every expert
+    uint64_t least_expert_bytes = 0;  // slots for the experts one token uses in a layer: less cannot work
+    uint64_t working_set_bytes = 0;   // what one token uses over all layers: below it a cache holds little
 };
 
 class WeightStore {
   public:
-    /// Reads everything the plan names from the file's shards; on_progress(done, total) is called by this
-    /// thread. Throws io with file and offset.
-    WeightStore(const GgufFile& file, LoadPlan plan, ThreadPool& pool,
-                const std::function<void(uint64_t, uint64_t)>& on_progress);
+    /// Opens the readers; nothing is read but what probing needs. n_used: experts of a layer that one token uses.
+    WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, StoreOptions options);
+    ~WeightStore();
 
-    /// A dense tensor as one matrix of all its rows (those of a third dimension follow each other). Throws
-    /// internal if the plan did not name it.
+    const StorePlan& plan() const { return plan_bytes_; }
+    /// Reads the dense weights (on_progress(done, total) from this thread) and makes the cache with at most
+    /// `expert_budget` bytes. Throws io, out_of_budget.
+    void load(uint64_t expert_budget, const std::function<void(uint64_t, uint64_t)>& on_progress);
+
+    /// A dense tensor as one matrix of all its rows (those of a third dimension follow each other). Throws internal if
+    /// the plan did not name it.
     MatrixView matrix(const GgufTensor& tensor) const;
     /// A dense float32 vector.
     const float* vector(const GgufTensor& tensor) const;
-    /// Experts of a layer, by number; the lease keeps the order of `experts`.
-    Lease acquire(uint32_t layer, std::span<const uint32_t> experts) const;
+    /// Experts of a layer, by number, in ascending order; the lease keeps their order.
+    std::unique_ptr<Lease> acquire(uint32_t layer, std::vector<uint32_t> experts) const;
+    /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see ExpertCache).
+    void guess(uint32_t layer, std::span<const uint32_t> experts) const;
 
-    uint64_t bytes() const { return arena_.size(); }
+    /// Held now: dense weights and cache. With mmap nothing is held: the kernel's page cache is not ours.
+    uint64_t bytes() const;
+    CacheStats cache_stats() const;
+    ReaderStats reader_stats() const;
+    uint32_t cached_experts() const { return cache_ ? cache_->n_slots() : 0; }
+    uint32_t total_experts() const;
+    /// "io_uring, direct, depth 32", for the user.
+    std::string io_description() const;
 
   private:
-    const std::byte* data(const GgufTensor& tensor) const;
-    MatrixView expert(const GgufTensor& tensor, uint64_t index) const;
+    class Mapping;
+    void fill_cache(const std::function<void(uint64_t, uint64_t)>& on_progress);
+    std::vector<LayerSource> layer_sources() const;
+    std::unique_ptr<Reader> open_reader(std::span<std::byte> arena, ReadDone done) const;
+    MatrixView shape_of(const GgufTensor& tensor) const;
 
+    const GgufFile& file_;
     LoadPlan plan_;
-    Memory arena_;
-    std::unordered_map<const GgufTensor*, uint64_t> offsets_;  // of each tensor in the arena
+    StoreOptions options_;
+    StorePlan plan_bytes_;
+    std::unique_ptr<Mapping> mapping_;  // --io mmap
+    std::unique_ptr<DenseArena> dense_;
+    std::unique_ptr<ExpertCache> cache_;
+    std::unique_ptr<Reader> reader_;    // last: its threads use the others
+    std::string io_description_;
+    uint64_t alignment_ = 1;
 };
 
 }  // namespace sluice
