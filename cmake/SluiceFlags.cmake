@@ -2,6 +2,8 @@
 add_library(sluice_flags INTERFACE)
 target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wundef -Wnon-virtual-dtor
                                               -Wno-psabi $<$<BOOL:${SLUICE_WERROR}>:-Werror>)
+# g++ 12 warns of overlapping copies inside its own std::string for "literal" + string (GCC bug 105651).
+target_compile_options(sluice_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 target_include_directories(sluice_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 
 if(SLUICE_SANITIZE)

@@ -12,7 +12,9 @@ namespace sluice::cli {
 AnswerWriter::AnswerWriter(const AnswerStyle& style)
     : style_(style),
       errors_shown_(is_terminal(Stream::error)),
-      output_is_terminal_(is_terminal(Stream::output)) {}
+      output_is_terminal_(is_terminal(Stream::output)),
+      reasoning_wrap_(errors_shown_ ? columns(Stream::error) : 0),
+      text_wrap_(output_is_terminal_ ? columns(Stream::output) : 0) {}
 
 void AnswerWriter::show_clock() {
     const auto now = Clock::now();
@@ -28,14 +30,16 @@ void AnswerWriter::reasoning(std::string_view text) {
     in_reasoning_ = true;
     if (!errors_shown_) return;
     if (style_.thinking == Thinking::folded) return show_clock();
-    write_error(dim(terminal_safe(text), Stream::error));
+    if (const std::string shown = reasoning_wrap_.push(terminal_safe(text)); !shown.empty())
+        write_error(dim(shown, Stream::error));
 }
 
 void AnswerWriter::leave_reasoning() {
     if (!in_reasoning_) return;
     in_reasoning_ = false;
     if (!errors_shown_) return;
-    if (style_.thinking == Thinking::shown) return write_error("\n\n");
+    if (style_.thinking == Thinking::shown)
+        return write_error(dim(reasoning_wrap_.finish(), Stream::error) + "\n\n");
     const double seconds = std::chrono::duration<double>(Clock::now() - thinking_since_).count();
     const char* begin = can_redraw(Stream::error) ? "\r\033[K" : "";
     write_error(begin + dim("thinking… " + seconds_text(seconds), Stream::error) + "\n");
@@ -44,15 +48,21 @@ void AnswerWriter::leave_reasoning() {
 void AnswerWriter::text(std::string_view text) {
     if (text.empty() || style_.streaming == Streaming::off) return;
     leave_reasoning();
-    write_output(output_is_terminal_ ? terminal_safe(text) : std::string(text));
+    write_text(output_is_terminal_ ? text_wrap_.push(terminal_safe(text)) : std::string(text));
+}
+
+void AnswerWriter::write_text(std::string_view shown) {
+    if (shown.empty()) return;
+    write_output(shown);
     wrote_text_ = true;
-    ends_with_newline_ = text.ends_with('\n');
+    ends_with_newline_ = shown.ends_with('\n');
 }
 
 void AnswerWriter::finish() {
     leave_reasoning();
-    if (style_.streaming == Streaming::on && !ends_with_newline_ && (wrote_text_ || !output_is_terminal_))
-        write_output("\n");
+    if (style_.streaming == Streaming::off) return;
+    write_text(text_wrap_.finish());
+    if (!ends_with_newline_ && (wrote_text_ || !output_is_terminal_)) write_output("\n");
 }
 
 Answer answer(Session& session, const Prompt& prompt, const GenerateOptions& options,

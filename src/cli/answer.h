@@ -8,6 +8,8 @@
 
 #include "sluice/engine.h"
 
+#include "cli/word_wrap.h"
+
 namespace sluice::cli {
 
 /// What happens to the text between <think> tags.
@@ -46,11 +48,13 @@ class AnswerWriter {
   private:
     using Clock = std::chrono::steady_clock;
     void show_clock();
+    void write_text(std::string_view shown);
     void leave_reasoning();
 
     AnswerStyle style_;
     bool errors_shown_;  // reasoning has a terminal to appear on
     bool output_is_terminal_;
+    WordWrap reasoning_wrap_, text_wrap_;
     bool in_reasoning_ = false;
     bool wrote_text_ = false, ends_with_newline_ = false;
     Clock::time_point thinking_since_{}, clock_shown_{};

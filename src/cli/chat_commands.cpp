@@ -1,5 +1,7 @@
 #include "cli/chat_commands.h"
 
+#include <cstdlib>
+
 #include <fmt/format.h>
 
 #include "cli/output.h"
@@ -30,6 +32,12 @@ std::string trimmed(std::string_view text) {
     const size_t begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string_view::npos) return {};
     return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
+}
+
+/// There is no shell to do it.
+std::string with_home(const std::string& path) {
+    const char* home = std::getenv("HOME");
+    return home && path.starts_with("~/") ? home + path.substr(1) : path;
 }
 
 void say(const std::string& text) {
@@ -64,13 +72,13 @@ ChatStep system(Context& c) {
 }
 
 ChatStep save(Context& c) {
-    c.conversation.save(c.need_argument("/save FILE"));
+    c.conversation.save(with_home(c.need_argument("/save FILE")));
     say(fmt::format("{} messages saved in {}", c.conversation.messages().size(), c.argument));
     return ChatStep::go_on;
 }
 
 ChatStep load(Context& c) {
-    c.conversation.load(c.need_argument("/load FILE"));
+    c.conversation.load(with_home(c.need_argument("/load FILE")));
     say(fmt::format("{} messages loaded from {}", c.conversation.messages().size(), c.argument));
     return ChatStep::go_on;
 }

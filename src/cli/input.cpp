@@ -22,10 +22,6 @@ ssize_t read_some(int fd, char* to, size_t size) {
     }
 }
 
-std::string shown_name(const std::string& path) {
-    return path == "-" ? "standard input" : path;
-}
-
 struct Descriptor {
     int fd;
     ~Descriptor() {
@@ -35,6 +31,10 @@ struct Descriptor {
 
 }  // namespace
 
+std::string source_name(const std::string& path) {
+    return path == "-" ? "standard input" : path;
+}
+
 std::string read_all(const std::string& path) {
     const Descriptor file{path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (file.fd < 0) fail(ErrorCode::io, "could not open {}: {}", path, std::strerror(errno));
@@ -42,13 +42,13 @@ std::string read_all(const std::string& path) {
     std::string block(1 << 16, '\0');
     for (;;) {
         const ssize_t n = read_some(file.fd, block.data(), block.size());
-        if (n < 0) fail(ErrorCode::io, "could not read {}: {}", shown_name(path), std::strerror(errno));
+        if (n < 0) fail(ErrorCode::io, "could not read {}: {}", source_name(path), std::strerror(errno));
         check_interrupt();
         if (n == 0) return bytes;
         bytes.append(block.data(), size_t(n));
         if (bytes.size() > max_input_bytes)
             fail(ErrorCode::invalid_argument, "expected {} to hold at most {} MiB, found more",
-                 shown_name(path), max_input_bytes >> 20);
+                 source_name(path), max_input_bytes >> 20);
     }
 }
 
@@ -57,7 +57,7 @@ nlohmann::ordered_json parse_json(const std::string& text, const std::string& so
     const auto limit_depth = [&](int depth, nlohmann::ordered_json::parse_event_t, nlohmann::ordered_json&) {
         if (depth > deepest)
             fail(ErrorCode::invalid_argument, "expected JSON nested at most {} deep in {}, found more",
-                 deepest, shown_name(source));
+                 deepest, source_name(source));
         return true;
     };
     try {
@@ -67,7 +67,7 @@ nlohmann::ordered_json parse_json(const std::string& text, const std::string& so
         // tag
         const std::string_view words = e.what();
         const size_t tag = words.find("] ");
-        fail(ErrorCode::invalid_argument, "expected JSON in {}, found: {}", shown_name(source),
+        fail(ErrorCode::invalid_argument, "expected JSON in {}, found: {}", source_name(source),
              tag == std::string_view::npos ? words : words.substr(tag + 2));
     }
 }

@@ -11,6 +11,9 @@ namespace sluice::cli {
 /// No prompt, template or conversation comes near this.
 inline constexpr uint64_t max_input_bytes = 64u << 20;
 
+/// How messages call a path: "standard input" for "-".
+std::string source_name(const std::string& path);
+
 /// All bytes of a file; "-" is standard input. Throws io, invalid_argument if it is larger than
 /// max_input_bytes.
 std::string read_all(const std::string& path);

@@ -61,13 +61,15 @@ ChatRequest chat_request(const RunOptions& o) {
     ChatRequest request;
     if (!o.system.empty()) request.messages.push_back({.role = "system", .content = o.system});
     if (o.messages) {
-        Conversation c = read_conversation(parse_json(read_all(*o.messages), *o.messages), *o.messages);
+        Conversation c =
+            read_conversation(parse_json(read_all(*o.messages), *o.messages), source_name(*o.messages));
         request.messages.insert(request.messages.end(), c.messages.begin(), c.messages.end());
         request.tools = std::move(c.tools);
     } else {
         request.messages.push_back({.role = "user", .content = prompt_text(o)});
     }
-    if (!o.tools.empty()) request.tools = read_tools(parse_json(read_all(o.tools), o.tools), o.tools);
+    if (!o.tools.empty())
+        request.tools = read_tools(parse_json(read_all(o.tools), o.tools), source_name(o.tools));
     if (!o.template_vars.empty())
         request.extra_variables = parse_json(o.template_vars, "--template-vars").dump();
     return request;

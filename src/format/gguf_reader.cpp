@@ -10,6 +10,9 @@ namespace {
 
 constexpr uint64_t buffer_bytes = 256 << 10;
 constexpr uint32_t most_array_depth = 4;
+// Headers of real files stay under 20 MB (a vocabulary of 256,000 tokens with its merges). A sparse file of
+// terabytes could otherwise ask for as much memory as it claims to have bytes.
+constexpr uint64_t most_header_bytes = 128 << 20, most_array_entries = 4 << 20;
 
 enum ValueType : uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
 
@@ -41,6 +44,11 @@ void GgufReader::need(uint64_t n, const char* what) const {
         fail_here(
             fmt::format("expected {} more bytes for {} at byte {}, found {}; the file is cut off or damaged",
                         n, what, position_, remaining()));
+    if (n > most_header_bytes || position_ > most_header_bytes - n)
+        fail_here(
+            fmt::format("expected the header to end within {} bytes, found {} of {} bytes at byte {}; the "
+                        "file is damaged",
+                        most_header_bytes, what, n, position_));
 }
 
 void GgufReader::take(void* out, uint64_t n, const char* what) {
@@ -81,6 +89,9 @@ uint64_t GgufReader::count(const char* what, uint64_t bytes_each) {
             fmt::format("expected room for {} {} after byte {}, found {} bytes; the count is wrong or the "
                         "file is cut off",
                         n, what, position_, remaining()));
+    if (n > most_array_entries)
+        fail_here(fmt::format("expected at most {} {}, found {} at byte {}; the file is damaged",
+                              most_array_entries, what, n, position_ - sizeof n));
     return n;
 }
 

@@ -1,5 +1,6 @@
-// Reads a GGUF header front to back, buffered. Every count is checked against the bytes that remain before
-// anything is allocated for it, and every failure says where it happened and while reading what.
+// Reads a GGUF header front to back, buffered. Every count is checked against the bytes that remain and the
+// size of real headers before anything is allocated for it, and every failure says where it happened and
+// while reading what.
 #pragma once
 
 #include <cstdint>

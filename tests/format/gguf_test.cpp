@@ -261,6 +261,44 @@ TEST(Gguf, CountsThatTheFileCannotHoldAreRefusedBeforeAllocating) {
     }
 }
 
+/// A file of a terabyte of zeros behind a few bytes: a sparse file costs nothing to make.
+class Sparse : public ByteSource {
+  public:
+    explicit Sparse(std::string head) : head_(std::move(head)) {}
+    uint64_t size() const override { return uint64_t(1) << 40; }
+    void read(uint64_t offset, std::span<std::byte> into) override {
+        std::memset(into.data(), 0, into.size());
+        if (offset < head_.size())
+            std::memcpy(into.data(), head_.data() + offset,
+                        std::min<uint64_t>(into.size(), head_.size() - offset));
+    }
+
+  private:
+    std::string head_;
+};
+
+TEST(Gguf, WhatASparseFileHasRoomForIsStillBoundedByRealHeaders) {
+    const auto parse_sparse = [](std::string head) {
+        Sparse bytes(std::move(head));
+        return GgufFile::parse(bytes, "test.gguf");
+    };
+    const auto number = [](uint64_t n) { return std::string(reinterpret_cast<const char*>(&n), sizeof n); };
+    const auto head = [&](uint64_t tensors, uint64_t values) {
+        return "GGUF" + std::string("\3\0\0\0", 4) + number(tensors) + number(values);
+    };
+    const std::string string_type("\x08\0\0\0", 4), array_type("\x09\0\0\0", 4);
+    const std::string key = number(1) + "k";
+    EXPECT_NE(sentence([&] {
+                  parse_sparse(head(1, 1) + key + string_type + number(uint64_t(1) << 39));
+              }).find("header to end within"),
+              std::string::npos);
+    EXPECT_NE(sentence([&] {
+                  parse_sparse(head(1, 1) + key + array_type + string_type + number(uint64_t(1) << 36));
+              }).find("expected at most"),
+              std::string::npos);
+    EXPECT_NE(sentence([&] { parse_sparse(head(uint64_t(1) << 33, 0)); }).find("tensor"), std::string::npos);
+}
+
 TEST(Gguf, TruncationAtEveryByteIsAnError) {
     const std::string whole = small().bytes();
     const uint64_t end = parse(whole).find("c.bias")->offset + 20;  // the padding after it is not needed
