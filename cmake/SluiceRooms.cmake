@@ -12,7 +12,7 @@ function(sluice_room name)
     return()
   endif()
   add_library(sluice_${name} OBJECT ${sources})
-  target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt nlohmann_json::nlohmann_json PkgConfig::PCRE2)
+  target_link_libraries(sluice_${name} PRIVATE sluice_flags fmt::fmt nlohmann_json::nlohmann_json PkgConfig::PCRE2 PkgConfig::LIBURING)
   target_sources(sluice PRIVATE $<TARGET_OBJECTS:sluice_${name}>)
 endfunction()
 

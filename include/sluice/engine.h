@@ -34,6 +34,9 @@ enum class KvType { f32, f16, q8_0 };
 std::string_view to_string(KvType type);
 /// Throws invalid_argument naming the choices.
 KvType parse_kv_type(std::string_view text);
+/// Throw invalid_argument naming the choices if the text is none of EngineOptions::io, cache_policy.
+void check_io(const std::string& text);
+void check_cache_policy(const std::string& text);
 
 struct LoadProgress {
     uint64_t bytes_done = 0, bytes_total = 0;
@@ -43,11 +46,13 @@ struct EngineOptions {
     uint32_t threads = 0;    // 0: one for each physical core available to the process
     uint64_t ram_bytes = 0;  // all memory Sluice may use; 0: what is available here, less an eighth
     // What one session will use: memory for it is set aside, the rest becomes the cache of routed experts.
-    uint32_t context = 0;  // tokens; 0: the model's limit, or what an eighth of the memory holds if experts are streamed
+    uint32_t context =
+        0;  // tokens; 0: the model's limit, or what an eighth of the memory holds if experts are streamed
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
-    std::string io{};            // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
-    std::string cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
+    std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
+    std::string
+        cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };
 
@@ -60,8 +65,6 @@ struct StreamStats {
     double hit_rate() const { return hits + misses ? double(hits) / double(hits + misses) : 0; }
     double read_rate() const { return read_seconds > 0 ? double(bytes_read) / read_seconds : 0; }
 };
- // while weights are read; called from one thread
-};
 
 struct EngineInfo {
     std::string path{}, architecture{}, name{};
@@ -71,7 +74,8 @@ struct EngineInfo {
     uint32_t n_experts = 0, n_experts_used = 0;
     uint32_t threads = 0;
     std::string isa{};        // "avx512", "avx2", "plain"
-    std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the rest on the drive"
+    std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the
+                              // rest on the drive"
     std::string io{};         // "io_uring, direct, …"
     uint32_t context = 0, batch = 0;  // that a session has by default
     bool has_tokenizer = false;
@@ -112,7 +116,8 @@ class Engine {
 struct SessionOptions {
     uint32_t context = 0;  // tokens; 0: the engine's. Memory is taken as the conversation grows
     KvType kv_type = KvType::f16;
-    uint32_t batch = 0;  // prompt tokens computed at once, 0: the engine's; decides speed and memory, never tokens
+    uint32_t batch =
+        0;  // prompt tokens computed at once, 0: the engine's; decides speed and memory, never tokens
 };
 
 enum class StopReason { end_token, stop_text, length, context_full, cancelled };

@@ -63,16 +63,35 @@ void EngineFlags::add_to(CLI::App& command) {
         ->group(group);
     command
         .add_option("-b,--batch", batch,
-                    "Prompt tokens computed at once; changes speed, never tokens (default: 512)")
+                    "Prompt tokens computed at once; changes speed, never tokens (default: from the memory)")
         ->check(number_in(1u, 1u << 20))
         ->type_name("N")
         ->group(group);
+    const char* drive = "Drive";
+    command
+        .add_option(
+            "--io", io,
+            "How weights are read: uring, pread, buffered or mmap (default: the best the file system can)")
+        ->check(parsed_by([](const std::string& s) { check_io(s); }))
+        ->type_name("MODE")
+        ->group(drive);
+    command
+        .add_option("--cache-policy", cache_policy,
+                    "Which experts stay in memory: lru, slru or lfru (default: lfru)")
+        ->check(parsed_by([](const std::string& s) { check_cache_policy(s); }))
+        ->type_name("NAME")
+        ->group(drive);
 }
 
 EngineOptions EngineFlags::engine_options() const {
     EngineOptions o;
     o.threads = threads;
     o.ram_bytes = ram.empty() ? 0 : parse_size(ram);
+    o.context = context;
+    o.kv_type = parse_kv_type(kv_type);
+    o.batch = batch;
+    o.io = io;
+    o.cache_policy = cache_policy;
     return o;
 }
 

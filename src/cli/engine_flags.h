@@ -16,7 +16,8 @@ struct EngineFlags {
     std::string ram;
     uint32_t context = 0;
     std::string kv_type = "f16";
-    uint32_t batch = 512;
+    uint32_t batch = 0;
+    std::string io, cache_policy;
 
     void add_to(CLI::App& command);
     EngineOptions engine_options() const;

@@ -44,9 +44,9 @@ int run(const LogitsOptions& o) {
     const CancelOnInterrupt cancel(session);
     Progress progress("computing", Progress::Unit::tokens);
     // Batch by batch, so that the logits of one batch are all that is held.
-    for (size_t at = 0; at < tokens.size(); at += o.engine.batch) {
-        const auto batch =
-            std::span(tokens).subspan(at, std::min<size_t>(o.engine.batch, tokens.size() - at));
+    const uint32_t at_once = engine.info().batch;
+    for (size_t at = 0; at < tokens.size(); at += at_once) {
+        const auto batch = std::span(tokens).subspan(at, std::min<size_t>(at_once, tokens.size() - at));
         out.write(bytes_of(session.append_all_logits(batch)));
         progress.update(at + batch.size(), tokens.size());
         check_interrupt();

@@ -50,6 +50,13 @@ KvType parse_kv_type(std::string_view text) {
     fail(ErrorCode::invalid_argument, "expected a KV type of f32, f16 or q8_0, found \"{}\"", text);
 }
 
+void check_io(const std::string& text) {
+    if (!text.empty()) parse_io_mode(text);
+}
+void check_cache_policy(const std::string& text) {
+    if (!text.empty()) parse_cache_policy(text);
+}
+
 Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
     : file(GgufFile::open(path)),
       params(HyperParams::from(file)),
@@ -116,7 +123,8 @@ uint64_t text_bytes(const GgufMetadata& metadata) {
 
 }  // namespace
 
-/// Divides the memory before anything is read: what must be there, a session's KV cache, and the rest for experts.
+/// Divides the memory before anything is read: what must be there, a session's KV cache, and the rest for
+/// experts.
 void Engine::Impl::plan_memory(const EngineOptions& options) {
     if (ram_limit == 0) {
         const uint64_t available = available_memory();
@@ -125,12 +133,15 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     const StorePlan& plan = store->plan();
     const KvLayout layout(params, to_format(options.kv_type));
     const auto kv_bytes = [&](uint64_t tokens) {
-        return (tokens + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens * layout.bytes_per_token();
+        return (tokens + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens *
+               layout.bytes_per_token();
     };
     const uint64_t program = program_bytes + text_bytes(file.metadata());
     const uint64_t fixed = program + plan.dense_bytes;
-    constexpr uint32_t small_batch = 512, large_batch = 2048;
-    const bool fits = fixed + plan.all_expert_bytes + transformer->planned_scratch(small_batch) + kv_bytes(KvCache::page_tokens) <= ram_limit;
+    constexpr uint32_t least_batch = 32, small_batch = 512, large_batch = 2048;
+    const bool fits = fixed + plan.all_expert_bytes + transformer->planned_scratch(small_batch) +
+                          kv_bytes(KvCache::page_tokens) <=
+                      ram_limit;
 
     // A large batch reads each expert once for many tokens; its scratch may take an eighth of the memory.
     info.batch = options.batch ? options.batch : small_batch;
@@ -140,25 +151,36 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
                 info.batch = n;
                 break;
             }
-    const uint64_t scratch = transformer->planned_scratch(info.batch);
-    const uint64_t taken = fixed + scratch + (fits ? plan.all_expert_bytes : 0);
-    const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 8;
-    constexpr uint32_t least_context = 4096;
-    const uint64_t affordable = std::max<uint64_t>(least_context, for_kv / std::max<uint64_t>(layout.bytes_per_token(), 1));
     if (options.context > info.context_length)
-        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}", info.context_length, options.context);
-    info.context = options.context ? options.context : uint32_t(std::min<uint64_t>(info.context_length, affordable));
+        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
+             info.context_length, options.context);
+    const auto scratch = [&] { return transformer->planned_scratch(info.batch); };
+    const uint64_t taken = fixed + scratch() + (fits ? plan.all_expert_bytes : 0);
+    const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 8;
+    constexpr uint32_t usual_context = 4096, least_context = 512;
+    const uint64_t affordable =
+        std::max<uint64_t>(usual_context, for_kv / std::max<uint64_t>(layout.bytes_per_token(), 1));
+    info.context =
+        options.context ? options.context : uint32_t(std::min<uint64_t>(info.context_length, affordable));
 
     // A session's KV cache grows into what is set aside; when everything fits it grows into what is left.
-    const uint64_t kv = fits && !options.context ? kv_bytes(1) : kv_bytes(info.context);
-    const uint64_t without_experts = fixed + scratch + kv;
-    if (without_experts + plan.least_expert_bytes > ram_limit)
+    const auto kv = [&] { return kv_bytes(fits && !options.context ? 1 : info.context); };
+    const auto needed = [&] { return fixed + scratch() + kv() + plan.least_expert_bytes; };
+    while (!options.batch && info.batch > least_batch && needed() > ram_limit) info.batch /= 2;
+    while (!options.context && info.context > least_context && needed() > ram_limit)
+        info.context = std::max(least_context, info.context / 2);
+    if (needed() > ram_limit)
         fail(ErrorCode::out_of_budget,
-             "{} needs at least {} of memory ({} dense weights, {} for experts, {} KV cache of {} tokens, {} scratch, {} program), and {} may be "
-             "used ({}); choose a smaller --ctx or --batch, --kv-type q8_0, or a smaller model",
-             info.name, human_bytes(without_experts + plan.least_expert_bytes), human_bytes(plan.dense_bytes), human_bytes(plan.least_expert_bytes),
-             human_bytes(kv), info.context, human_bytes(scratch), human_bytes(program), human_bytes(ram_limit),
+             "{} needs at least {} of memory ({} dense weights, {} for the experts of one token, {} KV cache "
+             "of {} "
+             "tokens, {} to compute {} tokens at once, {} program), and {} may be used ({}); raise --ram, "
+             "choose a "
+             "smaller --ctx or --batch, --kv-type q8_0, or a smaller model",
+             info.name, human_bytes(needed()), human_bytes(plan.dense_bytes),
+             human_bytes(plan.least_expert_bytes), human_bytes(kv()), info.context, human_bytes(scratch()),
+             info.batch, human_bytes(program), human_bytes(ram_limit),
              options.ram_bytes ? "--ram" : "what is available here, less an eighth for the system");
+    const uint64_t without_experts = needed() - plan.least_expert_bytes;
     expert_budget = std::min(plan.all_expert_bytes, ram_limit - without_experts);
 }
 
@@ -166,7 +188,8 @@ void Engine::Impl::load(const EngineOptions& options) {
     const auto begin = std::chrono::steady_clock::now();
     StoreOptions store_options;
     store_options.io = options.io.empty() ? IoMode::automatic : parse_io_mode(options.io);
-    store_options.policy = options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
+    store_options.policy =
+        options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
     store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
     transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
     plan_memory(options);
@@ -178,7 +201,8 @@ void Engine::Impl::load(const EngineOptions& options) {
     info.io = store->io_description();
     info.residency = store->cached_experts() == store->total_experts()
                          ? "memory"
-                         : fmt::format("{} of {} experts in memory, the rest on the drive", store->cached_experts(), store->total_experts());
+                         : fmt::format("{} of {} experts in memory, the rest on the drive",
+                                       store->cached_experts(), store->total_experts());
     if (store_options.io == IoMode::mmap) info.residency = "the kernel's page cache";
     info.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }

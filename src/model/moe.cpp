@@ -52,7 +52,8 @@ Grouping group(const std::vector<Route>& routes, uint32_t n_experts, uint32_t n_
 
 }  // namespace
 
-/// Computes experts in whatever order their weights become ready: first[i] is expert i's first row in `in` and `out`.
+/// Computes experts in whatever order their weights become ready: first[i] is expert i's first row in `in`
+/// and `out`.
 void Transformer::run_experts(Lease& lease, std::span<const uint32_t> first, Rows in, Rows out) {
     const uint32_t n_ff = p_.moe.n_ff;
     const Rows gate = gate_.rows(first.back(), n_ff), up = up_.rows(first.back(), n_ff);
@@ -72,7 +73,8 @@ void Transformer::run_experts(Lease& lease, std::span<const uint32_t> first, Row
         });
         products.clear();
         for (const uint32_t i : ready.down)
-            products.push_back({lease[i].down, at(gate, first[i]), at(out, first[i]), first[i + 1] - first[i]});
+            products.push_back(
+                {lease[i].down, at(gate, first[i]), at(out, first[i]), first[i + 1] - first[i]});
         kernels_.multiply(products);
         for (const uint32_t i : ready.down) lease.release(i);
     }

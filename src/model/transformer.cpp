@@ -17,13 +17,11 @@ std::span<const float> rope_divisors(const ModelTensors& tensors, const WeightSt
 
 Transformer::Transformer(const HyperParams& params, const ModelTensors& tensors, const WeightStore& store,
                          Kernels& kernels)
-    : p_(params),
-      tensors_(tensors),
-      store_(store),
-      kernels_(kernels),
-      rope_(params.rope, {}) {}
+    : p_(params), tensors_(tensors), store_(store), kernels_(kernels), rope_(params.rope, {}) {}
 
-void Transformer::weights_are_there() { rope_ = Rope(p_.rope, rope_divisors(tensors_, store_)); }
+void Transformer::weights_are_there() {
+    rope_ = Rope(p_.rope, rope_divisors(tensors_, store_));
+}
 
 std::span<const float> Transformer::forward(std::span<const Segment> segments,
                                             const std::atomic<bool>* cancel) {
@@ -138,15 +136,20 @@ uint64_t Transformer::scratch_bytes() const {
 uint64_t Transformer::planned_scratch(uint32_t n) const {
     const MoeParams& m = p_.moe;
     const uint64_t q = uint64_t(p_.n_heads) * p_.key_width, values = uint64_t(p_.n_heads) * p_.value_width;
-    const uint64_t hidden = std::max<uint64_t>({p_.n_ff, uint64_t(m.n_used) * m.n_ff, uint64_t(m.n_shared) * m.n_ff});
-    const uint64_t a_row = 4ull * p_.n_embd + rope_.angle_count() + q + std::max<uint64_t>(p_.q_lora_rank, values) +
-                           p_.kv_values() + values + 2 * hidden + m.n_experts + 2ull * m.n_used * p_.n_embd;
-    const uint64_t latent = std::min(n, mla_tokens_at_once) * uint64_t(p_.n_heads) * (2ull * p_.kv_lora_rank + p_.rope.dims);
-    const uint64_t widest = std::max<uint64_t>({p_.n_embd, p_.n_ff, m.n_ff * std::max(m.n_shared, 1u), values, q});
+    const uint64_t hidden =
+        std::max<uint64_t>({p_.n_ff, uint64_t(m.n_used) * m.n_ff, uint64_t(m.n_shared) * m.n_ff});
+    const uint64_t a_row = 4ull * p_.n_embd + rope_.angle_count() + q +
+                           std::max<uint64_t>(p_.q_lora_rank, values) + p_.kv_values() + values + 2 * hidden +
+                           m.n_experts + 2ull * m.n_used * p_.n_embd;
+    const uint64_t latent =
+        std::min(n, mla_tokens_at_once) * uint64_t(p_.n_heads) * (2ull * p_.kv_lora_rank + p_.rope.dims);
+    const uint64_t widest =
+        std::max<uint64_t>({p_.n_embd, p_.n_ff, m.n_ff * std::max(m.n_shared, 1u), values, q});
     const uint64_t tile = uint64_t(attention_tile) * (p_.kv_values() + p_.key_width) + 16ull * p_.n_heads;
     const uint64_t a_worker = std::max<uint64_t>({4 * widest, 1024, tile});
     constexpr uint64_t page = 2 << 20, n_buffers = 17;  // each buffer is rounded up to a page
-    return sizeof(float) * (a_row * n + latent + p_.n_vocab + a_worker * kernels_.pool().size()) + (n_buffers + kernels_.pool().size()) * page;
+    return sizeof(float) * (a_row * n + latent + p_.n_vocab + a_worker * kernels_.pool().size()) +
+           (n_buffers + kernels_.pool().size()) * page;
 }
 
 }  // namespace sluice

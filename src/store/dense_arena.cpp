@@ -13,19 +13,25 @@ namespace {
 constexpr uint64_t largest_gap = 64 << 10;  // a hole in a run that is cheaper to read than to seek over
 constexpr uint64_t request_bytes = 8 << 20;
 
-uint64_t align_down(uint64_t x, uint64_t to) { return x / to * to; }
-uint64_t align_up(uint64_t x, uint64_t to) { return (x + to - 1) / to * to; }
+uint64_t align_down(uint64_t x, uint64_t to) {
+    return x / to * to;
+}
+uint64_t align_up(uint64_t x, uint64_t to) {
+    return (x + to - 1) / to * to;
+}
 
 }  // namespace
 
-std::vector<DenseArena::Run> DenseArena::plan_runs(std::vector<const GgufTensor*>& tensors, uint64_t alignment) {
+std::vector<DenseArena::Run> DenseArena::plan_runs(std::vector<const GgufTensor*>& tensors,
+                                                   uint64_t alignment) {
     std::sort(tensors.begin(), tensors.end(), [](const GgufTensor* a, const GgufTensor* b) {
         return std::pair(a->shard, a->offset) < std::pair(b->shard, b->offset);
     });
     tensors.erase(std::unique(tensors.begin(), tensors.end()), tensors.end());
     std::vector<Run> runs;
     for (const GgufTensor* t : tensors) {
-        const uint64_t begin = align_down(t->offset, alignment), end = align_up(t->offset + t->n_bytes, alignment);
+        const uint64_t begin = align_down(t->offset, alignment),
+                       end = align_up(t->offset + t->n_bytes, alignment);
         if (!runs.empty() && runs.back().shard == t->shard && begin <= runs.back().end + largest_gap) {
             runs.back().end = std::max(runs.back().end, end);
         } else {
@@ -56,7 +62,8 @@ void DenseArena::read(Reader& reader, const std::function<void(uint64_t, uint64_
     for (const Run& run : runs_)
         for (uint64_t at = run.begin; at < run.end; at += request_bytes) {
             const uint64_t n = std::min(request_bytes, run.end - at);
-            requests_.push_back({run.shard, ReadClass::demanded, at, memory_.bytes().subspan(run.place + at - run.begin, n), requests_.size()});
+            requests_.push_back({run.shard, ReadClass::demanded, at,
+                                 memory_.bytes().subspan(run.place + at - run.begin, n), requests_.size()});
             total += n;
         }
     reader.submit(requests_);
@@ -70,8 +77,9 @@ void DenseArena::read(Reader& reader, const std::function<void(uint64_t, uint64_
     }
     if (error_) {
         const ReadRequest& r = requests_[failed_tag_];
-        fail(ErrorCode::io, "reading {} bytes of {} at offset {} failed: {}; check the drive", r.dst.size(), file_.shards()[r.file].path.string(),
-             r.offset, error_ == ENODATA ? "the file ended, it was cut while in use" : std::strerror(error_));
+        fail(ErrorCode::io, "reading {} bytes of {} at offset {} failed: {}; check the drive", r.dst.size(),
+             file_.shards()[r.file].path.string(), r.offset,
+             error_ == ENODATA ? "the file ended, it was cut while in use" : std::strerror(error_));
     }
     requests_.clear();
 }
@@ -81,7 +89,9 @@ void DenseArena::completed(const ReadOutcome& outcome) {
     const ReadRequest& r = requests_[outcome.tag];
     int error = outcome.error;
     // Only the padding of the last block may lie beyond the end of the file.
-    if (!error && outcome.bytes < r.dst.size() && r.offset + outcome.bytes < file_.shards()[r.file].file_bytes) error = ENODATA;
+    if (!error && outcome.bytes < r.dst.size() &&
+        r.offset + outcome.bytes < file_.shards()[r.file].file_bytes)
+        error = ENODATA;
     if (error && !error_) error_ = error, failed_tag_ = outcome.tag;
     ++done_requests_;
     done_bytes_ += r.dst.size();

@@ -1,8 +1,9 @@
-// The dense weights: read once at start, at the drive's full rate, into anonymous huge-page memory (file-backed pages
-// would be evicted under pressure and fault back every token).
+// The dense weights: read once at start, at the drive's full rate, into anonymous huge-page memory
+// (file-backed pages would be evicted under pressure and fault back every token).
 //
-// Tensors that follow each other in a file are read as one run. A run's place in memory begins at the same offset within
-// an aligned block as in the file, so that direct reads land where the weights are used, without a copy.
+// Tensors that follow each other in a file are read as one run. A run's place in memory begins at the same
+// offset within an aligned block as in the file, so that direct reads land where the weights are used,
+// without a copy.
 #pragma once
 
 #include <condition_variable>

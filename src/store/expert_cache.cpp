@@ -13,18 +13,25 @@ namespace sluice {
 namespace {
 
 /// A tag names a slot and a slice.
-uint64_t tag_of(uint32_t slot, uint32_t slice) { return uint64_t(slot) * 3 + slice; }
+uint64_t tag_of(uint32_t slot, uint32_t slice) {
+    return uint64_t(slot) * 3 + slice;
+}
 
-uint64_t align_down(uint64_t x, uint64_t to) { return x / to * to; }
-uint64_t align_up(uint64_t x, uint64_t to) { return (x + to - 1) / to * to; }
+uint64_t align_down(uint64_t x, uint64_t to) {
+    return x / to * to;
+}
+uint64_t align_up(uint64_t x, uint64_t to) {
+    return (x + to - 1) / to * to;
+}
 
-/// Layers whose slots differ by less than this share them: what is wasted is less than what a split would cost in hits.
+/// Layers whose slots differ by less than this share them: what is wasted is less than what a split would
+/// cost in hits.
 constexpr double same_class = 1.06;
 
 }  // namespace
 
-ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget, uint64_t alignment,
-                         CachePolicy policy, uint32_t least_slots)
+ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget,
+                         uint64_t alignment, CachePolicy policy, uint32_t least_slots)
     : layers_(std::move(layers)), files_(std::move(files)), alignment_(alignment) {
     for (const auto& l : layers_) {
         first_key_.push_back(n_keys_);
@@ -35,11 +42,14 @@ ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::strin
     make_slots(budget, policy, least_slots);
 }
 
-std::vector<ExpertCache::SlotClass> ExpertCache::plan_classes(const std::vector<LayerSource>& layers, uint64_t alignment,
+std::vector<ExpertCache::SlotClass> ExpertCache::plan_classes(const std::vector<LayerSource>& layers,
+                                                              uint64_t alignment,
                                                               std::vector<uint32_t>& class_of_layer) {
     // A slice begins anywhere in an aligned block and so may reach into one more block than its length says.
     const auto region_of = [&](const SliceSource& s) { return align_up(s.bytes, alignment) + alignment; };
-    const auto close = [](uint64_t a, uint64_t b) { return double(std::max(a, b)) < same_class * double(std::min(a, b)); };
+    const auto close = [](uint64_t a, uint64_t b) {
+        return double(std::max(a, b)) < same_class * double(std::min(a, b));
+    };
     std::vector<SlotClass> classes;
     class_of_layer.assign(layers.size(), none);
     for (size_t i = 0; i < layers.size(); ++i) {
@@ -47,7 +57,8 @@ std::vector<ExpertCache::SlotClass> ExpertCache::plan_classes(const std::vector<
         std::array<uint64_t, 3> region{};
         for (size_t s = 0; s < 3; ++s) region[s] = region_of(layers[i].slices[s]);
         const auto fits = [&](const SlotClass& c) {
-            return close(region[0], c.region[0]) && close(region[1], c.region[1]) && close(region[2], c.region[2]);
+            return close(region[0], c.region[0]) && close(region[1], c.region[1]) &&
+                   close(region[2], c.region[2]);
         };
         auto c = std::find_if(classes.begin(), classes.end(), fits);
         if (c == classes.end()) c = classes.insert(c, SlotClass());
@@ -59,7 +70,8 @@ std::vector<ExpertCache::SlotClass> ExpertCache::plan_classes(const std::vector<
     return classes;
 }
 
-ExpertCache::Need ExpertCache::planned_bytes(const std::vector<LayerSource>& layers, uint64_t alignment, uint32_t n_used) {
+ExpertCache::Need ExpertCache::planned_bytes(const std::vector<LayerSource>& layers, uint64_t alignment,
+                                             uint32_t n_used) {
     std::vector<uint32_t> class_of_layer;
     Need need;
     const auto classes = plan_classes(layers, alignment, class_of_layer);
@@ -86,7 +98,9 @@ void ExpertCache::make_slots(uint64_t budget, CachePolicy policy, uint32_t least
     }
     for (const auto& c : classes_)
         if (c.n_slots < std::min(least_slots, c.n_keys))
-            fail(ErrorCode::out_of_budget, "{} is left for the expert cache, and at least {} is needed to hold the experts of one layer; raise --ram",
+            fail(ErrorCode::out_of_budget,
+                 "{} is left for the expert cache, and at least {} is needed to hold the experts of one "
+                 "layer; raise --ram",
                  human_bytes(budget), human_bytes(least));
     arena_ = Memory(arena);
     uint64_t at = 0;
@@ -146,7 +160,8 @@ void ExpertCache::queue_reads(uint32_t slot, ReadClass kind, std::vector<ReadReq
         const SliceSource& source = layers_[layer].slices[i];
         const uint64_t begin = source.offset + uint64_t(s.key - first_key_[layer]) * source.bytes;
         const uint64_t from = align_down(begin, alignment_), to = align_up(begin + source.bytes, alignment_);
-        out.push_back({source.file, kind, from, arena().subspan(s.offset + s.region[i], to - from), tag_of(slot, i)});
+        out.push_back(
+            {source.file, kind, from, arena().subspan(s.offset + s.region[i], to - from), tag_of(slot, i)});
         ++s.outstanding;
         (kind == ReadClass::demanded ? stats_.demanded_bytes : stats_.guessed_bytes) += to - from;
     }
@@ -166,12 +181,16 @@ void ExpertCache::completed(const ReadOutcome& outcome) {
         const uint32_t layer = layer_of(s.key);
         const SliceSource& source = layers_[layer].slices[slice];
         const uint64_t begin = source.offset + uint64_t(s.key - first_key_[layer]) * source.bytes;
-        if (outcome.bytes < begin % alignment_ + source.bytes) s.error = ENODATA, s.failed_slice = slice;
-        else s.landed |= uint8_t(1u << slice);
+        if (outcome.bytes < begin % alignment_ + source.bytes)
+            s.error = ENODATA, s.failed_slice = slice;
+        else
+            s.landed |= uint8_t(1u << slice);
     }
     if (s.outstanding == 0 && s.pins == 0) {  // a guess, or a lease that is gone
-        if (s.error) free_slot(slot);
-        else class_of(s.key).policy->add(s.key, !s.guessed);
+        if (s.error)
+            free_slot(slot);
+        else
+            class_of(s.key).policy->add(s.key, !s.guessed);
     }
     landed_.notify_all();
 }
@@ -180,8 +199,10 @@ void ExpertCache::unpin(uint32_t slot) {
     Slot& s = slots_[slot];
     assert(s.pins > 0);
     if (--s.pins > 0 || s.outstanding > 0) return;  // completed() finishes it
-    if (s.error) free_slot(slot);
-    else class_of(s.key).policy->add(s.key, true);
+    if (s.error)
+        free_slot(slot);
+    else
+        class_of(s.key).policy->add(s.key, true);
 }
 
 ExpertView ExpertCache::view(uint32_t slot) const {
@@ -201,8 +222,9 @@ void ExpertCache::throw_read_error(const Slot& s) const {
     const uint32_t layer = layer_of(s.key);
     const SliceSource& source = layers_[layer].slices[s.failed_slice];
     const uint64_t begin = source.offset + uint64_t(s.key - first_key_[layer]) * source.bytes;
-    fail(ErrorCode::io, "reading expert {} of layer {} ({} bytes of {} at offset {}) failed: {}; check the drive", s.key - first_key_[layer],
-         layer, source.bytes, files_[source.file], begin,
+    fail(ErrorCode::io,
+         "reading expert {} of layer {} ({} bytes of {} at offset {}) failed: {}; check the drive",
+         s.key - first_key_[layer], layer, source.bytes, files_[source.file], begin,
          s.error == ENODATA ? "the file ended, it was cut while in use" : std::strerror(s.error));
 }
 
@@ -288,7 +310,8 @@ void ExpertLease::start_pending(std::vector<ReadRequest>& reads) {
     }
 }
 
-/// Called with the mutex held. Guesses that were dropped before they started, and are wanted now, are asked for properly.
+/// Called with the mutex held. Guesses that were dropped before they started, and are wanted now, are asked
+/// for properly.
 void ExpertLease::collect(Ready& ready, std::vector<ReadRequest>& reads) {
     for (uint32_t i = 0; i < entries_.size(); ++i) {
         Entry& e = entries_[i];
@@ -331,11 +354,15 @@ ExpertLease::Ready ExpertLease::take_ready() {
         waited = true;
         cache_.landed_.wait(lock);
     }
-    if (waited) cache_.stats_.wait_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (waited)
+        cache_.stats_.wait_seconds +=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return ready;
 }
 
-ExpertView ExpertLease::operator[](uint32_t index) const { return cache_.view(entries_[index].slot); }
+ExpertView ExpertLease::operator[](uint32_t index) const {
+    return cache_.view(entries_[index].slot);
+}
 
 void ExpertLease::release(uint32_t index) {
     std::lock_guard lock(cache_.mutex_);

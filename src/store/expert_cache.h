@@ -6,11 +6,11 @@
 //   loading   has a slot; reads of its slices are queued or in flight
 //   resident  all bytes are there; in the policy's lists unless pinned
 //
-// Invariants, asserted: a slot belongs to at most one expert; a loading or pinned expert is never a victim; a guess takes
-// only a free slot or one that only a guess filled; what is handed out is complete.
+// Invariants, asserted: a slot belongs to at most one expert; a loading or pinned expert is never a victim; a
+// guess takes only a free slot or one that only a guess filled; what is handed out is complete.
 //
-// One lease at a time takes and releases (forward passes take turns); reads are completed by the readers' threads. One
-// mutex guards the tables; nothing waits for the drive while holding it.
+// One lease at a time takes and releases (forward passes take turns); reads are completed by the readers'
+// threads. One mutex guards the tables; nothing waits for the drive while holding it.
 #pragma once
 
 #include <array>
@@ -37,7 +37,7 @@ struct SliceSource {
     uint32_t file = 0;
     uint64_t offset = 0;  // of expert 0's slice; expert e's follows at e * bytes
     uint64_t bytes = 0;
-    MatrixView shape{};   // of one expert; its data is filled in when lent
+    MatrixView shape{};  // of one expert; its data is filled in when lent
 };
 
 /// gate, up, down of one layer's experts. n_experts 0: the layer has none.
@@ -52,21 +52,23 @@ struct CacheStats {
     uint64_t demanded_bytes = 0;               // read because of misses
     uint64_t guesses = 0, useful_guesses = 0;  // experts read on a guess; of them, demanded before they left
     uint64_t guessed_bytes = 0;
-    double wait_seconds = 0;                   // a lease had nothing to hand out
+    double wait_seconds = 0;  // a lease had nothing to hand out
 };
 
 class ExpertCache {
   public:
-    /// Bytes of slots: for every expert; and the least that works, the experts that one token uses in a layer.
+    /// Bytes of slots: for every expert; and the least that works, the experts that one token uses in a
+    /// layer.
     struct Need {
         uint64_t everything = 0, least = 0;
     };
     static Need planned_bytes(const std::vector<LayerSource>& layers, uint64_t alignment, uint32_t n_used);
 
-    /// Room for as many experts as `budget` bytes allow, at most all. files: the paths behind SliceSource::file, for
-    /// messages. Throws out_of_budget naming the least that works if fewer than `least_slots` experts fit.
-    ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget, uint64_t alignment,
-                CachePolicy policy, uint32_t least_slots);
+    /// Room for as many experts as `budget` bytes allow, at most all. files: the paths behind
+    /// SliceSource::file, for messages. Throws out_of_budget naming the least that works if fewer than
+    /// `least_slots` experts fit.
+    ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget,
+                uint64_t alignment, CachePolicy policy, uint32_t least_slots);
 
     /// The readers' destinations (for registered buffers).
     std::span<std::byte> arena() const { return arena_.bytes(); }
@@ -79,8 +81,8 @@ class ExpertCache {
     void use(Reader& reader) { reader_ = &reader; }
     void completed(const ReadOutcome& outcome);
 
-    /// Starts reading experts that nobody asked for yet, best first, as far as free slots and stale guesses allow.
-    /// drop_stale: guesses made before that have not started are dropped first.
+    /// Starts reading experts that nobody asked for yet, best first, as far as free slots and stale guesses
+    /// allow. drop_stale: guesses made before that have not started are dropped first.
     void guess(uint32_t layer, std::span<const uint32_t> experts, bool drop_stale);
     CacheStats stats() const;
     void forget_stats();
@@ -90,15 +92,15 @@ class ExpertCache {
     static constexpr uint32_t none = UINT32_MAX;
 
     struct Slot {
-        uint64_t offset = 0;              // in the arena, aligned
+        uint64_t offset = 0;  // in the arena, aligned
         ExpertKey key = none;
         uint32_t pins = 0;
-        uint8_t landed = 0;               // bit i: slice i is there
-        uint8_t outstanding = 0;          // reads not completed
-        bool guessed = false;             // only a guess asked for it so far
-        int error = 0;                    // of a read that failed
+        uint8_t landed = 0;       // bit i: slice i is there
+        uint8_t outstanding = 0;  // reads not completed
+        bool guessed = false;     // only a guess asked for it so far
+        int error = 0;            // of a read that failed
         uint32_t failed_slice = 0;
-        std::array<uint64_t, 3> region{}; // of each slice, from the slot's offset
+        std::array<uint64_t, 3> region{};  // of each slice, from the slot's offset
     };
     /// Layers whose experts need about the same room share slots.
     struct SlotClass {
@@ -109,7 +111,8 @@ class ExpertCache {
         uint32_t n_keys = 0, n_slots = 0;
     };
 
-    static std::vector<SlotClass> plan_classes(const std::vector<LayerSource>& layers, uint64_t alignment, std::vector<uint32_t>& class_of_layer);
+    static std::vector<SlotClass> plan_classes(const std::vector<LayerSource>& layers, uint64_t alignment,
+                                               std::vector<uint32_t>& class_of_layer);
     void make_slots(uint64_t budget, CachePolicy policy, uint32_t least_slots);
     ExpertKey key_of(uint32_t layer, uint32_t expert) const { return first_key_[layer] + expert; }
     uint32_t layer_of(ExpertKey key) const;
@@ -126,7 +129,7 @@ class ExpertCache {
     std::vector<LayerSource> layers_;
     std::vector<std::string> files_;
     uint64_t alignment_;
-    std::vector<ExpertKey> first_key_;      // of each layer, and one more
+    std::vector<ExpertKey> first_key_;  // of each layer, and one more
     std::vector<uint32_t> class_of_layer_;
     uint32_t n_keys_ = 0;
     Memory arena_;
@@ -135,13 +138,13 @@ class ExpertCache {
     mutable std::mutex mutex_;
     std::condition_variable landed_;
     std::vector<Slot> slots_;
-    std::vector<uint32_t> slot_of_;         // of each key, or none
+    std::vector<uint32_t> slot_of_;  // of each key, or none
     std::vector<SlotClass> classes_;
     CacheStats stats_;
 };
 
-/// A lease on the cache: hits are handed out first, the rest as its bytes land. Releasing an expert lets its slot hold
-/// another one of the same lease, so that a layer with more experts than slots flows through them.
+/// A lease on the cache: hits are handed out first, the rest as its bytes land. Releasing an expert lets its
+/// slot hold another one of the same lease, so that a layer with more experts than slots flows through them.
 class ExpertLease : public Lease {
   public:
     ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts);

@@ -27,7 +27,8 @@ class Lease {
     /// Indices into the experts that were asked for.
     struct Ready {
         std::vector<uint32_t> gate_up;  // whose gate and up were not handed out before
-        std::vector<uint32_t> down;     // whose down may be used now; their gate and up were handed out, now or before
+        std::vector<uint32_t>
+            down;  // whose down may be used now; their gate and up were handed out, now or before
         bool empty() const { return gate_up.empty() && down.empty(); }
     };
     /// What is ready now; waits for something. Empty when everything was handed out. Throws io.

@@ -12,11 +12,13 @@ struct PolicyName {
     CachePolicy policy;
     std::string_view name;
 };
-constexpr PolicyName names[] = {{CachePolicy::lru, "lru"}, {CachePolicy::slru, "slru"}, {CachePolicy::lfru, "lfru"}};
+constexpr PolicyName names[] = {
+    {CachePolicy::lru, "lru"}, {CachePolicy::slru, "slru"}, {CachePolicy::lfru, "lfru"}};
 
 constexpr uint32_t none = UINT32_MAX;
 
-/// Doubly linked lists over keys: a key is in at most one of them. Links live in one array, so nothing is allocated.
+/// Doubly linked lists over keys: a key is in at most one of them. Links live in one array, so nothing is
+/// allocated.
 class KeyLists {
   public:
     KeyLists(uint32_t n_keys, uint32_t n_lists) : links_(n_keys), ends_(n_lists) {}
@@ -72,12 +74,16 @@ class Lru : public EvictionPolicy {
     KeyLists lists_;
 };
 
-/// Segmented LRU (Karedla et al. 1994): what is used a second time while it is here moves to a protected segment, which a
-/// scan (a long prompt) cannot empty. The protected segment holds at most four fifths of the entries.
+/// Segmented LRU (Karedla et al. 1994): what is used a second time while it is here moves to a protected
+/// segment, which a scan (a long prompt) cannot empty. The protected segment holds at most four fifths of the
+/// entries.
 class Slru : public EvictionPolicy {
   public:
     Slru(uint32_t n_keys, uint32_t capacity)
-        : lists_(n_keys, 3), most_protected_(capacity * 4 / 5), promoted_(n_keys, false), here_(n_keys, false) {}
+        : lists_(n_keys, 3),
+          most_protected_(capacity * 4 / 5),
+          promoted_(n_keys, false),
+          here_(n_keys, false) {}
 
     void demand(ExpertKey key) override { promoted_[key] = here_[key]; }
     void add(ExpertKey key, bool demanded) override {
@@ -106,9 +112,9 @@ class Slru : public EvictionPolicy {
     std::vector<bool> promoted_, here_;
 };
 
-/// Frequency with ageing, recency within: eight classes by the (halved now and then) count of demands, each an LRU list;
-/// the lowest class leaves first. Counts are remembered for experts that are not here, so that a frequent one returns to
-/// its place.
+/// Frequency with ageing, recency within: eight classes by the (halved now and then) count of demands, each
+/// an LRU list; the lowest class leaves first. Counts are remembered for experts that are not here, so that a
+/// frequent one returns to its place.
 class Lfru : public EvictionPolicy {
   public:
     Lfru(uint32_t n_keys, uint32_t capacity)
@@ -120,7 +126,9 @@ class Lfru : public EvictionPolicy {
         demands_ = 0;  // O(keys) once in 16 times the capacity: O(1) amortised
         for (auto& c : counts_) c = uint8_t(c / 2);
     }
-    void add(ExpertKey key, bool demanded) override { lists_.push_newest(demanded ? 1 + class_of(counts_[key]) : 0, key); }
+    void add(ExpertKey key, bool demanded) override {
+        lists_.push_newest(demanded ? 1 + class_of(counts_[key]) : 0, key);
+    }
     void remove(ExpertKey key) override { lists_.remove(key); }
     std::optional<ExpertKey> victim() const override {
         for (uint32_t list = 0; list <= n_classes; ++list)
@@ -132,7 +140,9 @@ class Lfru : public EvictionPolicy {
   private:
     static constexpr uint32_t n_classes = 8;
     /// The count's magnitude: 0–1, 2–3, 4–7, 8–15, …
-    static uint32_t class_of(uint8_t count) { return count < 2 ? 0 : std::min(n_classes - 1, 31u - uint32_t(__builtin_clz(count))); }
+    static uint32_t class_of(uint8_t count) {
+        return count < 2 ? 0 : std::min(n_classes - 1, 31u - uint32_t(__builtin_clz(count)));
+    }
     KeyLists lists_;
     std::vector<uint8_t> counts_;
     uint64_t demands_ = 0, age_after_;
@@ -140,7 +150,9 @@ class Lfru : public EvictionPolicy {
 
 }  // namespace
 
-std::string_view to_string(CachePolicy policy) { return names[size_t(policy)].name; }
+std::string_view to_string(CachePolicy policy) {
+    return names[size_t(policy)].name;
+}
 
 CachePolicy parse_cache_policy(std::string_view text) {
     for (const auto& n : names)
@@ -150,9 +162,12 @@ CachePolicy parse_cache_policy(std::string_view text) {
 
 std::unique_ptr<EvictionPolicy> make_policy(CachePolicy policy, uint32_t n_keys, uint32_t capacity) {
     switch (policy) {
-        case CachePolicy::slru: return std::make_unique<Slru>(n_keys, capacity);
-        case CachePolicy::lfru: return std::make_unique<Lfru>(n_keys, capacity);
-        case CachePolicy::lru: break;
+        case CachePolicy::slru:
+            return std::make_unique<Slru>(n_keys, capacity);
+        case CachePolicy::lfru:
+            return std::make_unique<Lfru>(n_keys, capacity);
+        case CachePolicy::lru:
+            break;
     }
     return std::make_unique<Lru>(n_keys);
 }

@@ -1,8 +1,8 @@
-// Which expert leaves when room is needed. A policy sees keys and sizes only, so the same code runs in the engine, in
-// unit tests and in the replay simulator. All calls are O(1).
+// Which expert leaves when room is needed. A policy sees keys and sizes only, so the same code runs in the
+// engine, in unit tests and in the replay simulator. All calls are O(1).
 //
-// Entries that may leave are in the policy's lists; a pinned or in-flight entry is taken out (remove) and comes back
-// (add) when it is unpinned, so that it can never be a victim.
+// Entries that may leave are in the policy's lists; a pinned or in-flight entry is taken out (remove) and
+// comes back (add) when it is unpinned, so that it can never be a victim.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,11 @@ CachePolicy parse_cache_policy(std::string_view text);  // throws invalid_argume
 class EvictionPolicy {
   public:
     virtual ~EvictionPolicy() = default;
-    /// The router asked for a key, resident or not: called once for each demand, before add/remove. Guesses are not demands.
+    /// The router asked for a key, resident or not: called once for each demand, before add/remove. Guesses
+    /// are not demands.
     virtual void demand(ExpertKey key) = 0;
-    /// The key may leave from now on. demanded: false for one that only a guess brought in, and no demand since.
+    /// The key may leave from now on. demanded: false for one that only a guess brought in, and no demand
+    /// since.
     virtual void add(ExpertKey key, bool demanded) = 0;
     /// The key may not leave any more (pinned, or gone). Does nothing if it is not in the lists.
     virtual void remove(ExpertKey key) = 0;

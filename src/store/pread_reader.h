@@ -11,7 +11,8 @@ namespace sluice {
 
 class PreadReader : public Reader {
   public:
-    PreadReader(std::vector<DirectFile> files, uint32_t threads, uint64_t block_bytes, uint64_t alignment, std::string description, ReadDone done);
+    PreadReader(std::vector<DirectFile> files, uint32_t threads, uint64_t block_bytes, uint64_t alignment,
+                std::string description, ReadDone done);
     ~PreadReader() override;
     void submit(std::span<const ReadRequest> requests) override { queue_.push(requests); }
     void drop_idle() override { queue_.drop_idle(); }

@@ -8,7 +8,9 @@ namespace sluice {
 
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ void ReadQueue::push(std::span<const ReadRequest> requests) {
 
 std::optional<ReadQueue::Block> ReadQueue::next_block() {
     const bool demanded = !demanded_.empty();
-    if (!demanded && (idle_.empty() || demanded_in_flight_ > 0 || idle_in_flight_ >= most_idle_in_flight)) return {};
+    if (!demanded && (idle_.empty() || demanded_in_flight_ > 0 || idle_in_flight_ >= most_idle_in_flight))
+        return {};
     auto& queue = demanded ? demanded_ : idle_;
     Request* r = queue.front().get();
     const uint64_t n = std::min(block_bytes_, r->asked.dst.size() - r->handed_out);
@@ -105,7 +108,8 @@ void ReadQueue::stop() {
         std::lock_guard lock(mutex_);
         stop_ = true;
         for (auto* queue : {&demanded_, &idle_}) {
-            if (!queue->empty() && queue->front()->handed_out > 0) {  // blocks of it are in flight: finish() reports it
+            if (!queue->empty() &&
+                queue->front()->handed_out > 0) {  // blocks of it are in flight: finish() reports it
                 Request* r = queue->front().release();
                 r->finished += r->asked.dst.size() - r->handed_out;
                 r->error = ECANCELED;

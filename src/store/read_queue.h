@@ -1,7 +1,7 @@
 // Requests waiting to be read, split into blocks: what all readers share. Thread-safe.
 //
-// Demanded blocks are handed out in the order they were queued. Idle blocks are handed out only while no demanded block is
-// queued or in flight, and few at a time, so that a demand never waits for more than those.
+// Demanded blocks are handed out in the order they were queued. Idle blocks are handed out only while no
+// demanded block is queued or in flight, and few at a time, so that a demand never waits for more than those.
 #pragma once
 
 #include <condition_variable>
@@ -16,8 +16,8 @@
 namespace sluice {
 
 class ReadQueue {
-    /// A request and how much of it was handed out and finished. Owned by the queue until its last block is handed out,
-    /// then by its blocks.
+    /// A request and how much of it was handed out and finished. Owned by the queue until its last block is
+    /// handed out, then by its blocks.
     struct Request {
         ReadRequest asked;
         uint64_t handed_out = 0, finished = 0;  // bytes of asked.dst
@@ -40,8 +40,8 @@ class ReadQueue {
     std::optional<Block> try_pop();
     /// Waits for one; nothing once stop() was called.
     std::optional<Block> pop();
-    /// A block that try_pop() or pop() gave is finished: error 0 or an errno, and the bytes that were read (fewer only at
-    /// the end of the file).
+    /// A block that try_pop() or pop() gave is finished: error 0 or an errno, and the bytes that were read
+    /// (fewer only at the end of the file).
     void finish(const Block& block, int error, uint64_t bytes);
     void drop_idle();
     /// Drops everything that was not started; pop() returns nothing from now on.

@@ -1,10 +1,10 @@
 #include "store/uring_reader.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/fail.h"
 #include "core/sizes.h"
@@ -15,9 +15,14 @@ namespace {
 constexpr uint64_t wakeup_tag = UINT64_MAX;
 }
 
-UringReader::UringReader(std::vector<DirectFile> files, uint32_t depth, uint64_t block_bytes, uint64_t alignment, std::span<std::byte> arena,
-                         ReadDone done)
-    : files_(std::move(files)), depth_(depth), alignment_(alignment), arena_(arena), queue_(block_bytes, std::move(done)), flights_(depth) {
+UringReader::UringReader(std::vector<DirectFile> files, uint32_t depth, uint64_t block_bytes,
+                         uint64_t alignment, std::span<std::byte> arena, ReadDone done)
+    : files_(std::move(files)),
+      depth_(depth),
+      alignment_(alignment),
+      arena_(arena),
+      queue_(block_bytes, std::move(done)),
+      flights_(depth) {
     const int rc = io_uring_queue_init(depth + 1, &ring_, 0);
     if (rc < 0) fail(ErrorCode::io, "the kernel refuses io_uring: {}; use --io pread", std::strerror(-rc));
     wakeup_ = ::eventfd(0, EFD_CLOEXEC);
@@ -30,8 +35,11 @@ UringReader::UringReader(std::vector<DirectFile> files, uint32_t depth, uint64_t
         fail(ErrorCode::io, "setting up io_uring failed: {}; use --io pread", std::strerror(error));
     }
     register_arena();
-    description_ = fmt::format("io_uring, direct, {} blocks of {} in flight{}", depth, human_bytes(block_bytes),
-                               arena.empty() ? "" : registered_ ? ", registered buffers" : ", buffers not registered (memory lock limit)");
+    description_ =
+        fmt::format("io_uring, direct, {} blocks of {} in flight{}", depth, human_bytes(block_bytes),
+                    arena.empty() ? ""
+                    : registered_ ? ", registered buffers"
+                                  : ", buffers not registered (memory lock limit)");
     for (uint32_t i = 0; i < depth; ++i) free_.push_back(i);
     thread_ = std::thread([this] { run(); });
 }
@@ -50,7 +58,8 @@ void UringReader::register_arena() {
     if (arena_.empty()) return;
     constexpr uint64_t largest = 1ull << 30;
     std::vector<iovec> parts;
-    for (uint64_t at = 0; at < arena_.size(); at += largest) parts.push_back({arena_.data() + at, std::min(largest, arena_.size() - at)});
+    for (uint64_t at = 0; at < arena_.size(); at += largest)
+        parts.push_back({arena_.data() + at, std::min(largest, arena_.size() - at)});
     registered_ = io_uring_register_buffers(&ring_, parts.data(), unsigned(parts.size())) == 0;
 }
 
@@ -74,7 +83,8 @@ void UringReader::start(uint32_t flight) {
     io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
     constexpr uint64_t largest = 1ull << 30;
     const uint64_t at = uint64_t(to - arena_.data());
-    if (registered_ && to >= arena_.data() && at + n <= arena_.size() && at / largest == (at + n - 1) / largest)
+    if (registered_ && to >= arena_.data() && at + n <= arena_.size() &&
+        at / largest == (at + n - 1) / largest)
         io_uring_prep_read_fixed(sqe, int(f.block.file), to, n, from, int(at / largest));
     else
         io_uring_prep_read(sqe, int(f.block.file), to, n, from);
@@ -90,7 +100,8 @@ void UringReader::complete(uint32_t flight, int result) {
     }
     if (result > 0) {
         f.done += uint64_t(result);
-        if (f.done < f.block.dst.size() && f.done % alignment_ == 0) {  // short, and not at the end of the file
+        if (f.done < f.block.dst.size() &&
+            f.done % alignment_ == 0) {  // short, and not at the end of the file
             start(flight);
             return;
         }
@@ -117,8 +128,10 @@ void UringReader::run() {
             const uint64_t tag = io_uring_cqe_get_data64(cqe);
             const int result = cqe->res;
             io_uring_cqe_seen(&ring_, cqe);
-            if (tag == wakeup_tag) watch_wakeups();
-            else complete(uint32_t(tag), result);
+            if (tag == wakeup_tag)
+                watch_wakeups();
+            else
+                complete(uint32_t(tag), result);
         }
     }
 }

@@ -1,12 +1,13 @@
-// Reads through io_uring: one thread keeps as many blocks in flight as the drive likes. It sleeps in the kernel when there
-// is nothing to do; new requests wake it through an eventfd that is itself read by the ring.
+// Reads through io_uring: one thread keeps as many blocks in flight as the drive likes. It sleeps in the
+// kernel when there is nothing to do; new requests wake it through an eventfd that is itself read by the
+// ring.
 #pragma once
-
-#include <liburing.h>
 
 #include <atomic>
 #include <thread>
 #include <vector>
+
+#include <liburing.h>
 
 #include "store/direct_file.h"
 #include "store/read_queue.h"
@@ -16,7 +17,8 @@ namespace sluice {
 class UringReader : public Reader {
   public:
     /// Throws io if the kernel refuses a ring. arena: registered as a buffer if the system allows.
-    UringReader(std::vector<DirectFile> files, uint32_t depth, uint64_t block_bytes, uint64_t alignment, std::span<std::byte> arena, ReadDone done);
+    UringReader(std::vector<DirectFile> files, uint32_t depth, uint64_t block_bytes, uint64_t alignment,
+                std::span<std::byte> arena, ReadDone done);
     ~UringReader() override;
     void submit(std::span<const ReadRequest> requests) override;
     void drop_idle() override { queue_.drop_idle(); }

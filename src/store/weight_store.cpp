@@ -1,13 +1,13 @@
 #include "store/weight_store.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <numeric>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/fail.h"
 
@@ -22,7 +22,8 @@ class WeightStore::Mapping {
             void* p = fd < 0 ? MAP_FAILED : ::mmap(nullptr, shard.file_bytes, PROT_READ, MAP_SHARED, fd, 0);
             const int error = errno;
             if (fd >= 0) ::close(fd);
-            if (p == MAP_FAILED) fail(ErrorCode::io, "cannot map {}: {}", shard.path.string(), std::strerror(error));
+            if (p == MAP_FAILED)
+                fail(ErrorCode::io, "cannot map {}: {}", shard.path.string(), std::strerror(error));
             maps_.push_back({static_cast<std::byte*>(p), shard.file_bytes});
         }
     }
@@ -60,7 +61,9 @@ class MappedLease : public Lease {
     bool taken_ = false;
 };
 
-MatrixView expert_of(MatrixView all, uint64_t rows, uint32_t expert) { return all.slice_rows(uint32_t(expert * rows), uint32_t(rows)); }
+MatrixView expert_of(MatrixView all, uint64_t rows, uint32_t expert) {
+    return all.slice_rows(uint32_t(expert * rows), uint32_t(rows));
+}
 
 }  // namespace
 
@@ -84,7 +87,8 @@ WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, S
     const auto need = ExpertCache::planned_bytes(layer_sources(), alignment_, n_used);
     plan_bytes_.all_expert_bytes = need.everything;
     plan_bytes_.least_expert_bytes = need.least;
-    for (const auto& l : layer_sources()) plan_bytes_.working_set_bytes += l.n_experts ? n_used * l.expert_bytes() : 0;
+    for (const auto& l : layer_sources())
+        plan_bytes_.working_set_bytes += l.n_experts ? n_used * l.expert_bytes() : 0;
 }
 
 WeightStore::~WeightStore() = default;
@@ -156,7 +160,8 @@ std::vector<LayerSource> WeightStore::layer_sources() const {
 }
 
 MatrixView WeightStore::shape_of(const GgufTensor& t) const {
-    return {t.type, nullptr, uint32_t(t.shape[1] * t.shape[2]), uint32_t(t.shape[0]), *row_bytes(t.type, t.shape[0])};
+    return {t.type, nullptr, uint32_t(t.shape[1] * t.shape[2]), uint32_t(t.shape[0]),
+            *row_bytes(t.type, t.shape[0])};
 }
 
 MatrixView WeightStore::matrix(const GgufTensor& tensor) const {
@@ -166,14 +171,17 @@ MatrixView WeightStore::matrix(const GgufTensor& tensor) const {
     return m;
 }
 
-const float* WeightStore::vector(const GgufTensor& tensor) const { return reinterpret_cast<const float*>(matrix(tensor).data); }
+const float* WeightStore::vector(const GgufTensor& tensor) const {
+    return reinterpret_cast<const float*>(matrix(tensor).data);
+}
 
 std::unique_ptr<Lease> WeightStore::acquire(uint32_t layer, std::vector<uint32_t> experts) const {
     if (!mapping_) return std::make_unique<ExpertLease>(*cache_, layer, std::move(experts));
     const ExpertTensors& t = plan_.experts.at(layer);
     std::vector<ExpertView> views;
     for (const uint32_t e : experts)
-        views.push_back({expert_of(matrix(*t.gate), t.gate->shape[1], e), expert_of(matrix(*t.up), t.up->shape[1], e),
+        views.push_back({expert_of(matrix(*t.gate), t.gate->shape[1], e),
+                         expert_of(matrix(*t.up), t.up->shape[1], e),
                          expert_of(matrix(*t.down), t.down->shape[1], e)});
     return std::make_unique<MappedLease>(std::move(views));
 }
@@ -182,10 +190,18 @@ void WeightStore::guess(uint32_t layer, std::span<const uint32_t> experts) const
     if (cache_) cache_->guess(layer, experts, true);
 }
 
-uint64_t WeightStore::bytes() const { return (dense_ ? dense_->bytes() : 0) + (cache_ ? cache_->bytes() : 0); }
-CacheStats WeightStore::cache_stats() const { return cache_ ? cache_->stats() : CacheStats(); }
-ReaderStats WeightStore::reader_stats() const { return reader_ ? reader_->stats() : ReaderStats(); }
-std::string WeightStore::io_description() const { return io_description_; }
+uint64_t WeightStore::bytes() const {
+    return (dense_ ? dense_->bytes() : 0) + (cache_ ? cache_->bytes() : 0);
+}
+CacheStats WeightStore::cache_stats() const {
+    return cache_ ? cache_->stats() : CacheStats();
+}
+ReaderStats WeightStore::reader_stats() const {
+    return reader_ ? reader_->stats() : ReaderStats();
+}
+std::string WeightStore::io_description() const {
+    return io_description_;
+}
 
 uint32_t WeightStore::total_experts() const {
     uint32_t sum = 0;

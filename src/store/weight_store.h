@@ -1,11 +1,13 @@
 // Where the weights live. The model names what it needs in two groups, because they are used in two ways:
 //
-//   dense    attention, norms, router, shared expert, embeddings, head: every token uses them; read once, always in memory
-//   experts  the routed FFNs, 97 % of a large model: the router asks for a few of a layer at a time, through acquire();
+//   dense    attention, norms, router, shared expert, embeddings, head: every token uses them; read once,
+//   always in memory experts  the routed FFNs, 97 % of a large model: the router asks for a few of a layer at
+//   a time, through acquire();
 //            they stay on the drive, and the memory that is left is their cache
 //
-// A model that fits takes the same path: its cache holds every expert after the first use, or after warm() in the
-// background. With --io mmap both groups are the kernel's page cache: the baseline that the rest is measured against.
+// A model that fits takes the same path: its cache holds every expert after the first use, or after warm() in
+// the background. With --io mmap both groups are the kernel's page cache: the baseline that the rest is
+// measured against.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +25,8 @@
 
 namespace sluice {
 
-/// The three tensors of one layer's routed experts: shape (width in, width out, n_experts), gate and up alike.
+/// The three tensors of one layer's routed experts: shape (width in, width out, n_experts), gate and up
+/// alike.
 struct ExpertTensors {
     const GgufTensor *gate = nullptr, *up = nullptr, *down = nullptr;
 };
@@ -50,7 +53,8 @@ struct StorePlan {
 
 class WeightStore {
   public:
-    /// Opens the readers; nothing is read but what probing needs. n_used: experts of a layer that one token uses.
+    /// Opens the readers; nothing is read but what probing needs. n_used: experts of a layer that one token
+    /// uses.
     WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, StoreOptions options);
     ~WeightStore();
 
@@ -59,14 +63,15 @@ class WeightStore {
     /// `expert_budget` bytes. Throws io, out_of_budget.
     void load(uint64_t expert_budget, const std::function<void(uint64_t, uint64_t)>& on_progress);
 
-    /// A dense tensor as one matrix of all its rows (those of a third dimension follow each other). Throws internal if
-    /// the plan did not name it.
+    /// A dense tensor as one matrix of all its rows (those of a third dimension follow each other). Throws
+    /// internal if the plan did not name it.
     MatrixView matrix(const GgufTensor& tensor) const;
     /// A dense float32 vector.
     const float* vector(const GgufTensor& tensor) const;
     /// Experts of a layer, by number, in ascending order; the lease keeps their order.
     std::unique_ptr<Lease> acquire(uint32_t layer, std::vector<uint32_t> experts) const;
-    /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see ExpertCache).
+    /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see
+    /// ExpertCache).
     void guess(uint32_t layer, std::span<const uint32_t> experts) const;
 
     /// Held now: dense weights and cache. With mmap nothing is held: the kernel's page cache is not ours.
@@ -92,7 +97,7 @@ class WeightStore {
     std::unique_ptr<Mapping> mapping_;  // --io mmap
     std::unique_ptr<DenseArena> dense_;
     std::unique_ptr<ExpertCache> cache_;
-    std::unique_ptr<Reader> reader_;    // last: its threads use the others
+    std::unique_ptr<Reader> reader_;  // last: its threads use the others
     std::string io_description_;
     uint64_t alignment_ = 1;
 };

@@ -1,8 +1,6 @@
 // Every way to read gives the file's bytes, whatever is asked in whatever order.
 #include "store/reader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -13,9 +11,11 @@
 #include <random>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "sluice/error.h"
 
 #include "core/memory.h"
-#include "sluice/error.h"
 
 namespace sluice {
 namespace {
@@ -52,10 +52,13 @@ class EachMode : public testing::TestWithParam<IoMode> {
             const uint64_t x = random();
             std::memcpy(bytes.data() + i, &x, 8);
         }
-        std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+        std::ofstream(path, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
         const IoProbe probe = probe_io(path);
-        if (probe.mode == IoMode::buffered && GetParam() != IoMode::buffered) GTEST_SKIP() << "no direct reads here: " << probe.reason;
-        if (probe.mode == IoMode::pread && GetParam() == IoMode::uring) GTEST_SKIP() << "no io_uring here: " << probe.reason;
+        if (probe.mode == IoMode::buffered && GetParam() != IoMode::buffered)
+            GTEST_SKIP() << "no direct reads here: " << probe.reason;
+        if (probe.mode == IoMode::pread && GetParam() == IoMode::uring)
+            GTEST_SKIP() << "no io_uring here: " << probe.reason;
     }
     void TearDown() override { std::filesystem::remove(path); }
 
@@ -81,7 +84,8 @@ TEST_P(EachMode, RandomRangesAreTheFilesBytes) {
     std::vector<ReadRequest> requests;
     for (uint32_t i = 0; i < n; ++i) {
         const uint64_t offset = random() % bytes.size() / a * a, size = (1 + random() % (most / a)) * a;
-        requests.push_back({0, i % 3 ? ReadClass::demanded : ReadClass::idle, offset, arena.bytes().subspan(i * most, size), i});
+        requests.push_back({0, i % 3 ? ReadClass::demanded : ReadClass::idle, offset,
+                            arena.bytes().subspan(i * most, size), i});
     }
     reader->submit(requests);
     const auto all = outcomes.wait(n);
@@ -126,7 +130,8 @@ TEST_P(EachMode, DestroyingItReportsEveryRequest) {
         const auto reader = open(outcomes.done(), arena.bytes());
         std::vector<ReadRequest> requests;
         for (uint32_t i = 0; i < n; ++i)
-            requests.push_back({0, i % 2 ? ReadClass::idle : ReadClass::demanded, 0, arena.bytes().subspan((i % 64) << 20, 1 << 20), i});
+            requests.push_back({0, i % 2 ? ReadClass::idle : ReadClass::demanded, 0,
+                                arena.bytes().subspan((i % 64) << 20, 1 << 20), i});
         reader->submit(requests);
     }
     EXPECT_EQ(outcomes.wait(n).size(), n);
@@ -163,7 +168,8 @@ TEST(Probe, NamesWhatBuffersSilently) {
         EXPECT_NE(std::string(e.what()).find("--io buffered"), std::string::npos) << e.what();
     }
     o.mode = IoMode::automatic;
-    EXPECT_NE(make_reader({file}, o, [](const ReadOutcome&) {})->description().find(p.reason), std::string::npos);
+    EXPECT_NE(make_reader({file}, o, [](const ReadOutcome&) {})->description().find(p.reason),
+              std::string::npos);
     std::filesystem::remove(file);
 }
 
