@@ -149,6 +149,9 @@ LineEditor::Line LineEditor::read(const std::string& prompt) {
     // libedit binds a sequence between \1 to the character after it, so the space must come last.
     e.prompt = styled ? "\1\033[1m\1" + prompt + "\1\033[0m\1 " : prompt + " ";
     e.typed.reset();
+    // Before the prompt, not after it: a Ctrl-D typed at once would else go to the terminal's own line
+    // discipline.
+    el_set(e.editor, EL_PREP_TERM, 1);
     int length = 0;
     const char* line = el_gets(e.editor, &length);
     if (e.typed) {

@@ -121,7 +121,8 @@ TEST(Tokenize, ParsesControlTokensOnlyWhenAsked) {
 }
 
 TEST(Tokenize, ReturnsToTheSameBytes) {
-    const std::string text("Grüße, 世界!\r\n\t  two\n\n\n \xff\xfe \0 end ", 42);
+    using namespace std::string_literals;
+    const std::string text = "Grüße, 世界!\r\n\t  two\n\n\n \xff\xfe \0 end "s;
     const std::string ids = sluice({"tokenize", rill(), "--ids"}, text).out;
     EXPECT_EQ(sluice({"detokenize", rill()}, ids).out, text);
     EXPECT_EQ(sluice({"detokenize", rill(), "[372,", "287]"}).out, "What is");
