@@ -18,5 +18,6 @@ void add_detokenize(CLI::App& app, Action& chosen);
 void add_template(CLI::App& app, Action& chosen);
 void add_logits(CLI::App& app, Action& chosen);
 void add_tensor(CLI::App& app, Action& chosen);
+void add_synth(CLI::App& app, Action& chosen);
 
 }  // namespace sluice::cli
