@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/activations.h"
 #include "kernels/matrix.h"
 
 namespace sluice {
@@ -47,8 +48,15 @@ struct AttentionState {
 };
 
 struct KernelTable {
-    /// y[t][r] = dot(w.row(r), x[t]) for r in [row_begin, row_end), t in [0, n). scratch: the larger of 4 *
-    /// w.cols and 1024 floats.
+    /// One row of n floats in the form the integer kernels take (kind: by_256 or by_32), into
+    /// activation_row_bytes(n) bytes, aligned to 64.
+    void (*quantise)(ActivationKind kind, const float* x, uint32_t n, std::byte* out);
+    /// y[t][r] = dot(w.row(r), activations[t]) for quantised weights (activation_kind() is not floats).
+    /// activations: rows of activation_row_bytes(w.cols). scratch: 4096 floats.
+    void (*matmul_quantised)(const MatrixView& w, uint32_t row_begin, uint32_t row_end,
+                             const std::byte* activations, Rows y, uint32_t n, float* scratch);
+    /// As matmul_quantised for floats, of weights and activations. scratch: the larger of 4 * w.cols and 1024
+    /// floats.
     void (*matmul)(const MatrixView& w, uint32_t row_begin, uint32_t row_end, ConstRows x, Rows y, uint32_t n,
                    float* scratch);
     /// y[t][c] = sum over rows r of x[t][r] * w[r][c]: the transposed product, for weights stored the other

@@ -49,10 +49,23 @@ class Kernels {
     struct Piece {
         uint32_t product, begin, end;
     };
+    /// Rows of activations that products of a group share, and where their quantised form lies.
+    struct Quantised {
+        ActivationKind kind;
+        ConstRows x;
+        uint32_t n, cols;
+        uint64_t place;
+        uint32_t first_row;  // counted over all of the group
+    };
+    void quantise(std::span<const Product> products);
+    uint32_t place_quantised(const Product& product, uint64_t& bytes, uint32_t& rows);
     ThreadPool& pool_;
     const KernelTable& table_;
     std::vector<Memory> scratch_;
     std::vector<Piece> pieces_;
+    std::vector<Quantised> quantised_;
+    std::vector<uint32_t> quantised_of_;  // of each product: index into quantised_
+    Memory activations_;
 };
 
 }  // namespace sluice

@@ -15,6 +15,8 @@ namespace sluice {
 namespace {
 
 constexpr uint32_t n_topics = 64;
+/// Of attention's output: little beside the token itself.
+constexpr double attention_gain = 0.1;
 /// Channel 0 of every embedding: what a router's popularity rides on.
 constexpr double popular_channel = 4;
 /// What the head adds for tokens of the present topic, in logits whose deviation is 1: of 64 topics the
@@ -81,8 +83,9 @@ void SynthModel::add(const std::string& name, TensorType type, std::vector<uint6
     weights_.push_back(weights);
 }
 
-void SynthModel::add_matrix(const std::string& name, TensorType type, std::vector<uint64_t> shape) {
-    const double deviation = 1 / std::sqrt(double(shape[0]));
+void SynthModel::add_matrix(const std::string& name, TensorType type, std::vector<uint64_t> shape,
+                            double gain) {
+    const double deviation = gain / std::sqrt(double(shape[0]));
     type = fitting(type, shape[0]);
     add(name, type, std::move(shape), {.deviation = deviation});
 }
@@ -132,7 +135,7 @@ void SynthModel::add_mla(const std::string& blk) {
     add_norm(blk + "attn_kv_a_norm.weight", s.kv_lora_rank);
     add_matrix(blk + "attn_k_b.weight", type, {nope, s.kv_lora_rank, heads});
     add_matrix(blk + "attn_v_b.weight", type, {s.kv_lora_rank, s.value_width, heads});
-    add_matrix(blk + "attn_output.weight", type, {heads * s.value_width, s.n_embd});
+    add_matrix(blk + "attn_output.weight", type, {heads * s.value_width, s.n_embd}, attention_gain);
 }
 
 void SynthModel::add_attention(const std::string& blk) {
@@ -152,7 +155,8 @@ void SynthModel::add_attention(const std::string& blk) {
         add_norm(blk + "attn_q_norm.weight", s.key_width);
         add_norm(blk + "attn_k_norm.weight", s.key_width);
     }
-    add_matrix(blk + "attn_output.weight", type, {uint64_t(s.n_heads) * s.value_width, s.n_embd});
+    add_matrix(blk + "attn_output.weight", type, {uint64_t(s.n_heads) * s.value_width, s.n_embd},
+               attention_gain);
 }
 
 void SynthModel::add_ffn(const std::string& blk, std::string_view suffix, TensorType type, uint64_t n_ff) {

@@ -63,8 +63,8 @@ class SynthModel {
     void add_moe_metadata();
     void add_tokenizer(const GgufMetadata& tokenizer);
     void add(const std::string& name, TensorType type, std::vector<uint64_t> shape, Weights weights);
-    /// A matrix of random weights with unit gain: deviation 1 / sqrt(row length).
-    void add_matrix(const std::string& name, TensorType type, std::vector<uint64_t> shape);
+    /// A matrix of random weights: deviation gain / sqrt(row length).
+    void add_matrix(const std::string& name, TensorType type, std::vector<uint64_t> shape, double gain = 1);
     void add_norm(const std::string& name, uint64_t n);
     void add_tensors(uint32_t n_layers);
     void add_layer(uint32_t layer);

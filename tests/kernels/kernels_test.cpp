@@ -71,30 +71,114 @@ class EachIsa : public testing::TestWithParam<Isa> {
     }
 };
 
+/// What the integer kernels make of activations, as floats again.
+std::vector<float> quantised(const KernelTable& table, TensorType type, const std::vector<float>& x, uint32_t cols) {
+    const ActivationKind kind = activation_kind(type);
+    if (kind == ActivationKind::floats) return x;
+    std::vector<float> y;
+    const uint64_t row_size = activation_row_bytes(cols);
+    const Memory buffer(row_size);
+    for (size_t at = 0; at < x.size(); at += cols) {
+        table.quantise(kind, x.data() + at, cols, buffer.data());
+        for (uint32_t c = 0; c < cols; ++c) {
+            const std::byte* block = buffer.data() + c / 256 * activation_block_bytes;
+            const uint32_t i = c % 256;
+            if (kind == ActivationKind::by_256) {
+                const auto& b = *reinterpret_cast<const Activations256*>(block);
+                y.push_back(b.scale * float(b.q[i]));
+            } else {
+                const auto& b = *reinterpret_cast<const Activations32*>(block);
+                y.push_back(b.scale[i / 32] * float(b.q[i]));
+            }
+        }
+    }
+    return y;
+}
+
+uint32_t some_cols(const TensorTypeInfo& t) {
+    return t.block_weights == 1 ? 300 : t.block_weights == 32 ? 352 : 512;
+}
+
 TEST_P(EachIsa, MatmulIsCloseToFloat64ForEveryType) {
     for (auto* t = tensor_types_begin(); t != tensor_types_end(); ++t) {
-        const uint32_t cols = t->block_weights == 1    ? 300
-                              : t->block_weights == 32 ? 288
-                                                       : 512,
-                       rows = 11, n = 3;
+        const uint32_t cols = some_cols(*t), rows = 21, n = 5;
         const Weights w(t->type, rows, cols, 7);
         const auto x = random_floats(size_t(n) * cols, 3);
-        const auto y = multiply(w, x, n, 2);
+        const auto y = multiply(w, x, n, 2), taken = quantised(kernel_table(GetParam()), t->type, x, cols);
+        double error = 0, sizes = 0;
         for (uint32_t token = 0; token < n; ++token)
             for (uint32_t r = 0; r < rows; ++r) {
-                double exact = 0, size = 0;
+                double exact = 0, of_taken = 0, size = 0;
                 for (uint32_t c = 0; c < cols; ++c) {
-                    const double term = double(w.decoded[r * cols + c]) * x[token * cols + c];
-                    exact += term, size += std::abs(term);
+                    const double weight = w.decoded[r * cols + c];
+                    exact += weight * x[token * cols + c];
+                    of_taken += weight * taken[token * cols + c];
+                    size += std::abs(weight * x[token * cols + c]);
                 }
-                EXPECT_NEAR(y[token * rows + r], exact, 1e-6 * size)
+                EXPECT_NEAR(y[token * rows + r], of_taken, 2e-6 * size)
                     << t->name << " row " << r << " token " << token;
+                error += (y[token * rows + r] - exact) * (y[token * rows + r] - exact);
+                sizes += size * size;
+            }
+        EXPECT_LT(std::sqrt(error / sizes), activation_kind(t->type) == ActivationKind::floats ? 1e-6 : 1.5e-3)
+            << t->name;
+    }
+}
+
+TEST_P(EachIsa, HardActivationsStayWithinTheirScale) {
+    for (const TensorType type : {TensorType::Q4_K, TensorType::Q8_0, TensorType::IQ2_XS}) {
+        const uint32_t cols = 512, rows = 17;
+        const Weights w(type, rows, cols, 9);
+        std::vector<std::vector<float>> cases(5, std::vector<float>(cols, 0.0f));  // zeros
+        cases[1][300] = 1e30f;                                                     // one outlier
+        for (auto& v : cases[2]) v = 1e-42f;                                       // denormals
+        cases[3] = random_floats(cols, 1);
+        cases[3][7] = 5000;  // an outlier among ordinary values
+        for (size_t i = 0; i < cols; ++i) cases[4][i] = i % 2 ? 127.0f : -127.0f;
+        for (const auto& x : cases) {
+            const auto y = multiply(w, x, 1, 1);
+            for (uint32_t r = 0; r < rows; ++r) {
+                double exact = 0, bound = 0;
+                for (uint32_t c = 0; c < cols; ++c) {
+                    const uint32_t block = activation_kind(type) == ActivationKind::by_256 ? 256 : 32;
+                    float largest = 0;
+                    for (uint32_t i = c / block * block; i < (c / block + 1) * block; ++i)
+                        largest = std::max(largest, std::abs(x[i]));
+                    const double weight = w.decoded[r * cols + c];
+                    exact += weight * x[c];
+                    bound += std::abs(weight) * (largest / 253 + 1e-30) + 1e-6 * std::abs(weight * x[c]);
+                }
+                EXPECT_LE(std::abs(y[r] - exact), bound) << info(type).name << " row " << r;
+            }
+        }
+    }
+}
+
+TEST(Kernels, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
+    ThreadPool pool(2);
+    for (auto* t = tensor_types_begin(); t != tensor_types_end(); ++t) {
+        if (activation_kind(t->type) == ActivationKind::floats) continue;
+        const uint32_t cols = some_cols(*t), rows = 37;
+        const Weights w(t->type, rows, cols, 3);
+        const auto x = random_floats(size_t(270) * cols, 5);
+        std::vector<float> reference;
+        for (const Isa isa : isas())
+            for (const uint32_t n : {1u, 3u, 4u, 17u, 270u}) {
+                Kernels kernels(pool, isa);
+                std::vector<float> y(size_t(n) * rows, NAN);
+                kernels.multiply({w.view(), {x.data(), cols}, {y.data(), rows}, n});
+                if (reference.empty()) {
+                    reference.resize(size_t(270) * rows);
+                    kernels.multiply({w.view(), {x.data(), cols}, {reference.data(), rows}, 270});
+                }
+                ASSERT_EQ(0, std::memcmp(y.data(), reference.data(), y.size() * 4))
+                    << t->name << " " << to_string(isa) << " " << n << " tokens";
             }
     }
 }
 
 TEST_P(EachIsa, ATokensBitsDependOnNothingButItself) {
-    for (const TensorType type : {TensorType::F32, TensorType::Q8_0, TensorType::Q4_K, TensorType::F16}) {
+    for (const TensorType type : {TensorType::F32, TensorType::Q8_0, TensorType::Q4_K, TensorType::F16, TensorType::Q6_K}) {
         const uint32_t rows = 37, cols = 768, n = 9;
         const Weights w(type, rows, cols, 1);
         const auto x = random_floats(size_t(n) * cols, 2);

@@ -4,6 +4,8 @@
 #include "kernels/portable/elementwise.h"
 #include "kernels/portable/kv_rows.h"
 #include "kernels/portable/matmul.h"
+#include "kernels/portable/products.h"
+#include "kernels/portable/quantise.h"
 
 #define SLUICE_STRING_(x) #x
 #define SLUICE_STRING(x) SLUICE_STRING_(x)
@@ -37,6 +39,8 @@ namespace SLUICE_ISA {
 
 extern const KernelTable table;
 const KernelTable table = {
+    .quantise = portable::quantise,
+    .matmul_quantised = portable::matmul_quantised,
     .matmul = portable::matmul,
     .matmul_transposed = portable::matmul_transposed,
     .decode_row = portable::decode_weights,
