@@ -72,7 +72,8 @@ class EachIsa : public testing::TestWithParam<Isa> {
 };
 
 /// What the integer kernels make of activations, as floats again.
-std::vector<float> quantised(const KernelTable& table, TensorType type, const std::vector<float>& x, uint32_t cols) {
+std::vector<float> quantised(const KernelTable& table, TensorType type, const std::vector<float>& x,
+                             uint32_t cols) {
     const ActivationKind kind = activation_kind(type);
     if (kind == ActivationKind::floats) return x;
     std::vector<float> y;
@@ -120,7 +121,8 @@ TEST_P(EachIsa, MatmulIsCloseToFloat64ForEveryType) {
                 error += (y[token * rows + r] - exact) * (y[token * rows + r] - exact);
                 sizes += size * size;
             }
-        EXPECT_LT(std::sqrt(error / sizes), activation_kind(t->type) == ActivationKind::floats ? 1e-6 : 1.5e-3)
+        EXPECT_LT(std::sqrt(error / sizes),
+                  activation_kind(t->type) == ActivationKind::floats ? 1e-6 : 1.5e-3)
             << t->name;
     }
 }
@@ -178,7 +180,8 @@ TEST(Kernels, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
 }
 
 TEST_P(EachIsa, ATokensBitsDependOnNothingButItself) {
-    for (const TensorType type : {TensorType::F32, TensorType::Q8_0, TensorType::Q4_K, TensorType::F16, TensorType::Q6_K}) {
+    for (const TensorType type :
+         {TensorType::F32, TensorType::Q8_0, TensorType::Q4_K, TensorType::F16, TensorType::Q6_K}) {
         const uint32_t rows = 37, cols = 768, n = 9;
         const Weights w(type, rows, cols, 1);
         const auto x = random_floats(size_t(n) * cols, 2);

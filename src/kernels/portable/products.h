@@ -62,13 +62,22 @@ struct PanelRows {
     for (uint32_t i = 0; i < count; ++i) out[i] = all[i];
 }
 
+/// The i-th vector of unpacked weights.
+[[gnu::always_inline]] static inline Ints vector_of(const Bytes32* q, int i) {
+#if defined(__AVX512VNNI__)
+    return _mm512_inserti64x4(_mm512_castsi256_si512(__m256i(q[2 * i])), __m256i(q[2 * i + 1]), 1);
+#else
+    return __m256i(q[i]);
+#endif
+}
+
 /// Products of 256 weights with activations, scaled, as lanes that are still to be added up.
 template <typename B>
 [[gnu::always_inline]] static inline Ints scaled_products(const Unpacked256& u, const int8_t* a) {
     const ints::Scales scales = ints::load_scales(u.scale);
     Ints acc = ints::zero();
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
-        const Ints q = ints::load(u.q + i * ints_bytes), x = ints::load(a + i * ints_bytes);
+        const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
         if constexpr (!B::wide)
             acc = ints::dot2(acc, ints::pairs(q, x), ints::scales16(scales, i));
 #if defined(__AVX512VNNI__)
@@ -145,12 +154,14 @@ static inline void rows_times_token_32(const QuantisedProduct& p, uint32_t first
         const Activations32& x = a[b / 8];
         const Ints xv = ints::load(x.q + 32 * in_row);
         for (uint32_t i = 0; i < panel_rows; ++i) {
-            alignas(64) uint8_t q[ints_bytes];
+            Bytes32 q[at_once];
             const uint8_t* block = rows.row[i] + b * B::bytes;
             __builtin_prefetch(block + panel_rows * p.row_bytes);
-            for (uint32_t j = 0; j < at_once; ++j)  // a missing block's activations are zero: any weights do
-                B::unpack(block + (j < here ? j : 0) * B::bytes, q + 32 * j, d[j][i], m[j][i]);
-            const Ints w = ints::load(q);
+            lanes::unrolled<int(at_once)>([&](auto j) __attribute__((always_inline)) {
+                // A missing block's activations are zero: any weights do.
+                B::unpack(block + (uint32_t(j) < here ? j : 0) * B::bytes, q[j], d[j][i], m[j][i]);
+            });
+            const Ints w = vector_of(q, 0);
             ints::store(products + i, B::wide ? ints::dot4_wide(ints::zero(), ints::unsigned_of(w), xv)
                                               : ints::dot4(ints::zero(), w, xv));
         }
@@ -218,7 +229,7 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
                 __builtin_memcpy(correction + g * panel_rows + i,
                                  (B::has_min ? u[i].min : u[i].scale) + 2 * g, 4);
     }
-    turn<B::wide>(u[0].q, sizeof u[0], panel.q);
+    turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], panel.q);
 }
 
 template <typename B, int T>
@@ -273,11 +284,11 @@ struct Panel32 {
 
 template <typename B>
 static inline void fill_panel_32(const PanelRows& rows, uint32_t b, uint32_t n_blocks, Panel32& panel) {
-    alignas(64) uint8_t q[panel_rows][256];
+    alignas(64) Bytes32 q[panel_rows][8];
     for (uint32_t i = 0; i < panel_rows; ++i)
         for (uint32_t j = 0; j < n_blocks; ++j)
-            B::unpack(rows.row[i] + (b + j) * B::bytes, q[i] + 32 * j, panel.d[j][i], panel.m[j][i]);
-    turn<B::wide>(q[0], 256, panel.q);
+            B::unpack(rows.row[i] + (b + j) * B::bytes, q[i][j], panel.d[j][i], panel.m[j][i]);
+    turn<B::wide>(reinterpret_cast<const uint8_t*>(q), 256, panel.q);
 }
 
 template <typename B, int T>
@@ -415,7 +426,7 @@ static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin,
                     int32_t sum = 0, minima = 0;
                     for (int g = 0; g < 16; ++g) {
                         int32_t dot = 0;
-                        for (int i = 16 * g; i < 16 * g + 16; ++i) dot += weight(u.q[i]) * a.q[i];
+                        for (int i = 16 * g; i < 16 * g + 16; ++i) dot += weight(u.q[i / 32][i % 32]) * a.q[i];
                         sum += u.scale[g] * dot;
                         if constexpr (B::has_min) minima += u.min[g] * a.sums[g];
                     }
@@ -426,7 +437,7 @@ static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin,
             }
         } else {
             for (uint32_t b = 0; b < p.cols / 32; ++b) {
-                uint8_t q[32];
+                Bytes32 q;
                 float d = 0, m = 0;
                 B::unpack(row + b * B::bytes, q, d, m);
                 for (uint32_t t = 0; t < n; ++t) {
