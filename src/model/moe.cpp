@@ -80,14 +80,31 @@ void Transformer::run_experts(Lease& lease, std::span<const uint32_t> first, Row
     }
 }
 
+/// Guesses which experts the next layer will ask for: what its router says of the present state, which lacks
+/// this layer's experts. Right for most of them; their reads begin when this layer's are done.
+void Transformer::look_ahead(const Batch& batch, uint32_t layer, ConstRows x) {
+    if (batch.n != 1 || layer >= p_.n_layers || !p_.has_experts(layer) || !store_.wants_guesses()) return;
+    const MoeParams& m = p_.moe;
+    const LayerTensors& t = tensors_.layers[layer];
+    const Rows h = expert_in_.rows(1, p_.n_embd), router = router_logits_.rows(1, m.n_experts);
+    norm(*t.ffn_norm, x, h, 1, p_.n_embd);
+    kernels_.multiply({store_.matrix(*t.router), h, router, 1});
+    const Route guess = route(m, {router.row(0), m.n_experts}, router_bias(t));
+    store_.guess(layer, {guess.experts.data(), (m.n_used + 1) / 2});
+}
+
+std::span<const float> Transformer::router_bias(const LayerTensors& t) const {
+    return t.router_bias ? std::span(store_.vector(*t.router_bias), p_.moe.n_experts)
+                         : std::span<const float>();
+}
+
 void Transformer::moe(const Batch& batch, uint32_t layer, Rows h, Rows x) {
     const LayerTensors& t = tensors_.layers[layer];
     const MoeParams& m = p_.moe;
     const uint32_t n = batch.n;
     const Rows router = router_logits_.rows(n, m.n_experts);
     kernels_.multiply({store_.matrix(*t.router), h, router, n});
-    const std::span<const float> bias =
-        t.router_bias ? std::span(store_.vector(*t.router_bias), m.n_experts) : std::span<const float>();
+    const std::span<const float> bias = router_bias(t);
     std::vector<Route> routes(n);
     kernels_.each(n, [&](uint32_t i, uint32_t) { routes[i] = route(m, {router.row(i), m.n_experts}, bias); });
     const Grouping g = group(routes, m.n_experts, m.n_used);
@@ -98,6 +115,7 @@ void Transformer::moe(const Batch& batch, uint32_t layer, Rows h, Rows x) {
         ffn(t.ffn, n, m.n_shared * m.n_ff, h, shared);
         add(shared, x, n, p_.n_embd);
     }
+    look_ahead(batch, layer + 1, x);
     const uint32_t rows = uint32_t(g.token.size());
     const Rows in = expert_in_.rows(rows, p_.n_embd), out = expert_out_.rows(rows, p_.n_embd);
     kernels_.each(rows, [&](uint32_t r, uint32_t) { std::copy_n(h.row(g.token[r]), p_.n_embd, in.row(r)); });

@@ -55,6 +55,8 @@ class Transformer {
     void gqa(const Batch& batch, uint32_t layer, Rows h, Rows x);
     void ffn(const FfnTensors& tensors, uint32_t n, uint32_t n_ff, ConstRows h, Rows out);
     void moe(const Batch& batch, uint32_t layer, Rows h, Rows x);
+    void look_ahead(const Batch& batch, uint32_t layer, ConstRows x);
+    std::span<const float> router_bias(const LayerTensors& t) const;
     void run_experts(Lease& lease, std::span<const uint32_t> first, Rows in, Rows out);
 
     void mla_queries(const Batch& batch, const MlaTensors& t, ConstRows h, Rows q);

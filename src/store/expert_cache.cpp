@@ -31,7 +31,7 @@ constexpr double same_class = 1.06;
 }  // namespace
 
 ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget,
-                         uint64_t alignment, CachePolicy policy, uint32_t least_slots)
+                         uint64_t alignment, CachePolicy policy, uint32_t least_slots, uint32_t guess_room)
     : layers_(std::move(layers)), files_(std::move(files)), alignment_(alignment) {
     for (const auto& l : layers_) {
         first_key_.push_back(n_keys_);
@@ -39,7 +39,7 @@ ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::strin
     }
     first_key_.push_back(n_keys_);
     slot_of_.assign(n_keys_, none);
-    make_slots(budget, policy, least_slots);
+    make_slots(budget, policy, least_slots, guess_room);
 }
 
 std::vector<ExpertCache::SlotClass> ExpertCache::plan_classes(const std::vector<LayerSource>& layers,
@@ -85,7 +85,7 @@ ExpertCache::Need ExpertCache::planned_bytes(const std::vector<LayerSource>& lay
     return need;
 }
 
-void ExpertCache::make_slots(uint64_t budget, CachePolicy policy, uint32_t least_slots) {
+void ExpertCache::make_slots(uint64_t budget, CachePolicy policy, uint32_t least_slots, uint32_t guess_room) {
     classes_ = plan_classes(layers_, alignment_, class_of_layer_);
     uint64_t everything = 0;
     for (const auto& c : classes_) everything += c.slot_bytes * c.n_keys;
@@ -106,6 +106,7 @@ void ExpertCache::make_slots(uint64_t budget, CachePolicy policy, uint32_t least
     uint64_t at = 0;
     for (auto& c : classes_) {
         c.policy = make_policy(policy, n_keys_, c.n_slots);
+        if (c.n_slots < c.n_keys) c.guess_room = std::min(guess_room, c.n_slots / 8);
         for (uint32_t i = 0; i < c.n_slots; ++i, at += c.slot_bytes) {
             c.free.push_back(uint32_t(slots_.size()));
             Slot slot;
@@ -121,12 +122,23 @@ uint32_t ExpertCache::layer_of(ExpertKey key) const {
     return uint32_t(std::upper_bound(first_key_.begin(), first_key_.end(), key) - first_key_.begin()) - 1;
 }
 
+/// Whose slot is taken when it is not a free one's turn.
+std::optional<ExpertKey> ExpertCache::choose_victim(const SlotClass& c, bool for_guess) const {
+    if (for_guess) return c.policy->guessed_victim();
+    // Guesses that nobody came for leave first, but for those that are kept room for.
+    const bool spare = c.free.size() + c.n_guessed > c.guess_room;
+    const auto first = spare ? c.policy->guessed_victim() : c.policy->victim();
+    return first ? first : spare ? c.policy->victim() : c.policy->guessed_victim();
+}
+
 std::optional<uint32_t> ExpertCache::take_slot(ExpertKey key, bool for_guess) {
     SlotClass& c = class_of(key);
-    if (c.free.empty()) {
-        const auto victim = for_guess ? c.policy->guessed_victim() : c.policy->victim();
-        if (!victim) return {};
-        free_slot(slot_of_[*victim]);
+    const bool may_take_free = for_guess || c.free.size() + c.n_guessed > c.guess_room;
+    if (c.free.empty() || !may_take_free) {
+        if (const auto victim = choose_victim(c, for_guess))
+            free_slot(slot_of_[*victim]);
+        else if (c.free.empty())
+            return {};
     }
     const uint32_t slot = c.free.back();
     c.free.pop_back();
@@ -136,8 +148,21 @@ std::optional<uint32_t> ExpertCache::take_slot(ExpertKey key, bool for_guess) {
     s.landed = 0;
     s.error = 0;
     s.guessed = for_guess;
+    s.counted = !for_guess;
+    c.n_guessed += for_guess;
     slot_of_[key] = slot;
     return slot;
+}
+
+/// A guess came true. One of the demanded makes room for the next guess, as it would have for this expert.
+void ExpertCache::promote(uint32_t slot) {
+    Slot& s = slots_[slot];
+    SlotClass& c = class_of(s.key);
+    s.guessed = false;
+    --c.n_guessed;
+    if (s.counted) ++stats_.useful_guesses;  // else when its reads arrive, if they are not dropped
+    if (c.free.size() + c.n_guessed < c.guess_room)
+        if (const auto victim = c.policy->victim()) free_slot(slot_of_[*victim]);
 }
 
 void ExpertCache::free_slot(uint32_t slot) {
@@ -146,6 +171,8 @@ void ExpertCache::free_slot(uint32_t slot) {
     SlotClass& c = class_of(s.key);
     c.policy->remove(s.key);
     c.policy->evicted(s.key);
+    c.n_guessed -= s.guessed;
+    s.guessed = false;
     slot_of_[s.key] = none;
     s.key = none;
     c.free.push_back(slot);
@@ -163,7 +190,7 @@ void ExpertCache::queue_reads(uint32_t slot, ReadClass kind, std::vector<ReadReq
         out.push_back(
             {source.file, kind, from, arena().subspan(s.offset + s.region[i], to - from), tag_of(slot, i)});
         ++s.outstanding;
-        (kind == ReadClass::demanded ? stats_.demanded_bytes : stats_.guessed_bytes) += to - from;
+        if (kind == ReadClass::demanded) stats_.demanded_bytes += to - from;
     }
 }
 
@@ -185,6 +212,12 @@ void ExpertCache::completed(const ReadOutcome& outcome) {
             s.error = ENODATA, s.failed_slice = slice;
         else
             s.landed |= uint8_t(1u << slice);
+        if (outcome.kind == ReadClass::idle) {
+            stats_.guessed_bytes += outcome.bytes;
+            stats_.guesses += !s.counted;
+            stats_.useful_guesses += !s.counted && !s.guessed;
+            s.counted = true;
+        }
     }
     if (s.outstanding == 0 && s.pins == 0) {  // a guess, or a lease that is gone
         if (s.error)
@@ -228,6 +261,21 @@ void ExpertCache::throw_read_error(const Slot& s) const {
          s.error == ENODATA ? "the file ended, it was cut while in use" : std::strerror(s.error));
 }
 
+bool ExpertCache::wants_guesses() {
+    if (holds_everything()) return false;
+    std::lock_guard lock(mutex_);
+    constexpr uint64_t judged_at_once = 256, least_useful = 4,
+                       layers_off = 4096;  // a quarter; some hundred tokens
+    if (guesses_off_ > 0 && --guesses_off_ > 0) return false;
+    const uint64_t guesses = stats_.guesses - judged_.guesses,
+                   useful = stats_.useful_guesses - judged_.useful_guesses;
+    if (guesses >= judged_at_once) {
+        judged_ = stats_;
+        if (useful * least_useful < guesses) guesses_off_ = layers_off;
+    }
+    return guesses_off_ == 0;
+}
+
 void ExpertCache::guess(uint32_t layer, std::span<const uint32_t> experts, bool drop_stale) {
     if (drop_stale) reader_->drop_idle();
     std::vector<ReadRequest> reads;
@@ -238,7 +286,6 @@ void ExpertCache::guess(uint32_t layer, std::span<const uint32_t> experts, bool 
             if (slot_of_[key] != none) continue;
             const auto slot = take_slot(key, true);
             if (!slot) break;
-            ++stats_.guesses;
             queue_reads(*slot, ReadClass::idle, reads);
         }
     }
@@ -252,7 +299,7 @@ CacheStats ExpertCache::stats() const {
 
 void ExpertCache::forget_stats() {
     std::lock_guard lock(mutex_);
-    stats_ = CacheStats();
+    stats_ = judged_ = CacheStats();
 }
 
 ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts) : cache_(cache) {
@@ -264,6 +311,7 @@ ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_
             entries_.push_back({key});
             cache_.class_of(key).policy->demand(key);
         }
+        std::vector<uint32_t> promoted;
         // Everything that is there is pinned before anything is evicted for the rest.
         for (uint32_t i = 0; i < entries_.size(); ++i) {
             Entry& entry = entries_[i];
@@ -279,10 +327,10 @@ ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_
             entry.stage = Stage::lent;
             const bool whole = s.landed == ExpertCache::all_landed;
             ++(whole ? cache_.stats_.hits : cache_.stats_.misses);
-            if (s.guessed) ++cache_.stats_.useful_guesses;
-            s.guessed = false;
+            if (s.guessed) promoted.push_back(slot);
         }
         cache_.stats_.misses += pending_.size();
+        for (const uint32_t slot : promoted) cache_.promote(slot);
         start_pending(reads);
     }
     // What is still only a guess makes way; guesses among `experts` come back as demands (see collect).

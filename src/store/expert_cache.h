@@ -9,6 +9,10 @@
 // Invariants, asserted: a slot belongs to at most one expert; a loading or pinned expert is never a victim; a
 // guess takes only a free slot or one that only a guess filled; what is handed out is complete.
 //
+// So that guesses find room in a full cache, a few slots (guess_room) are kept free or guessed: demands take
+// theirs from the demanded. A guess that is demanded becomes one of these, and one of these leaves in its
+// place.
+//
 // One lease at a time takes and releases (forward passes take turns); reads are completed by the readers'
 // threads. One mutex guards the tables; nothing waits for the drive while holding it.
 #pragma once
@@ -48,11 +52,12 @@ struct LayerSource {
 };
 
 struct CacheStats {
-    uint64_t hits = 0, misses = 0;             // demanded experts that were resident, or were not
-    uint64_t demanded_bytes = 0;               // read because of misses
-    uint64_t guesses = 0, useful_guesses = 0;  // experts read on a guess; of them, demanded before they left
-    uint64_t guessed_bytes = 0;
-    double wait_seconds = 0;  // a lease had nothing to hand out
+    uint64_t hits = 0, misses = 0;  // demanded experts that were resident, or were not
+    uint64_t demanded_bytes = 0;    // read because of misses
+    uint64_t guesses = 0,
+             useful_guesses = 0;  // experts whose reads began on a guess; of them, demanded later
+    uint64_t guessed_bytes = 0;   // read for guesses
+    double wait_seconds = 0;      // a lease had nothing to hand out
 };
 
 class ExpertCache {
@@ -65,10 +70,11 @@ class ExpertCache {
     static Need planned_bytes(const std::vector<LayerSource>& layers, uint64_t alignment, uint32_t n_used);
 
     /// Room for as many experts as `budget` bytes allow, at most all. files: the paths behind
-    /// SliceSource::file, for messages. Throws out_of_budget naming the least that works if fewer than
-    /// `least_slots` experts fit.
+    /// SliceSource::file, for messages. guess_room: experts that guesses may keep in a cache that is full, at
+    /// most an eighth of it. Throws out_of_budget naming the least that works if fewer than `least_slots`
+    /// experts fit.
     ExpertCache(std::vector<LayerSource> layers, std::vector<std::string> files, uint64_t budget,
-                uint64_t alignment, CachePolicy policy, uint32_t least_slots);
+                uint64_t alignment, CachePolicy policy, uint32_t least_slots, uint32_t guess_room = 0);
 
     /// The readers' destinations (for registered buffers).
     std::span<std::byte> arena() const { return arena_.bytes(); }
@@ -84,6 +90,8 @@ class ExpertCache {
     /// Starts reading experts that nobody asked for yet, best first, as far as free slots and stale guesses
     /// allow. drop_stale: guesses made before that have not started are dropped first.
     void guess(uint32_t layer, std::span<const uint32_t> experts, bool drop_stale);
+    /// False if everything is here, and for a while after fewer than a quarter of the last guesses came true.
+    bool wants_guesses();
     CacheStats stats() const;
     void forget_stats();
 
@@ -98,6 +106,7 @@ class ExpertCache {
         uint8_t landed = 0;       // bit i: slice i is there
         uint8_t outstanding = 0;  // reads not completed
         bool guessed = false;     // only a guess asked for it so far
+        bool counted = true;      // in the statistics of guesses
         int error = 0;            // of a read that failed
         uint32_t failed_slice = 0;
         std::array<uint64_t, 3> region{};  // of each slice, from the slot's offset
@@ -109,17 +118,21 @@ class ExpertCache {
         std::vector<uint32_t> free;
         std::unique_ptr<EvictionPolicy> policy;
         uint32_t n_keys = 0, n_slots = 0;
+        uint32_t guess_room = 0;  // slots that demands leave free or guessed
+        uint32_t n_guessed = 0;   // slots whose expert only a guess asked for
     };
 
     static std::vector<SlotClass> plan_classes(const std::vector<LayerSource>& layers, uint64_t alignment,
                                                std::vector<uint32_t>& class_of_layer);
-    void make_slots(uint64_t budget, CachePolicy policy, uint32_t least_slots);
+    void make_slots(uint64_t budget, CachePolicy policy, uint32_t least_slots, uint32_t guess_room);
     ExpertKey key_of(uint32_t layer, uint32_t expert) const { return first_key_[layer] + expert; }
     uint32_t layer_of(ExpertKey key) const;
     SlotClass& class_of(ExpertKey key) { return classes_[class_of_layer_[layer_of(key)]]; }
     static constexpr uint8_t all_landed = 7;
 
     std::optional<uint32_t> take_slot(ExpertKey key, bool for_guess);
+    std::optional<ExpertKey> choose_victim(const SlotClass& c, bool for_guess) const;
+    void promote(uint32_t slot);
     void queue_reads(uint32_t slot, ReadClass kind, std::vector<ReadRequest>& out);
     void unpin(uint32_t slot);
     void free_slot(uint32_t slot);
@@ -140,7 +153,8 @@ class ExpertCache {
     std::vector<Slot> slots_;
     std::vector<uint32_t> slot_of_;  // of each key, or none
     std::vector<SlotClass> classes_;
-    CacheStats stats_;
+    CacheStats stats_, judged_;  // judged_: when guesses were last judged
+    uint64_t guesses_off_ = 0;   // layers for which no guesses are wanted
 };
 
 /// A lease on the cache: hits are handed out first, the rest as its bytes land. Releasing an expert lets its

@@ -56,17 +56,14 @@ class KeyLists {
     std::vector<Ends> ends_;
 };
 
-/// Guesses nobody has asked for leave first, oldest first; then what was used longest ago.
+/// What was used longest ago leaves first.
 class Lru : public EvictionPolicy {
   public:
     explicit Lru(uint32_t n_keys) : lists_(n_keys, 2) {}
     void demand(ExpertKey) override {}
     void add(ExpertKey key, bool demanded) override { lists_.push_newest(demanded ? used : guessed, key); }
     void remove(ExpertKey key) override { lists_.remove(key); }
-    std::optional<ExpertKey> victim() const override {
-        const auto guess = lists_.oldest(guessed);
-        return guess ? guess : lists_.oldest(used);
-    }
+    std::optional<ExpertKey> victim() const override { return lists_.oldest(used); }
     std::optional<ExpertKey> guessed_victim() const override { return lists_.oldest(guessed); }
 
   private:
@@ -99,7 +96,7 @@ class Slru : public EvictionPolicy {
     void remove(ExpertKey key) override { lists_.remove(key); }
     void evicted(ExpertKey key) override { here_[key] = promoted_[key] = false; }
     std::optional<ExpertKey> victim() const override {
-        for (const uint32_t list : {guessed, probation, kept})
+        for (const uint32_t list : {probation, kept})
             if (const auto key = lists_.oldest(list)) return key;
         return {};
     }
@@ -131,7 +128,7 @@ class Lfru : public EvictionPolicy {
     }
     void remove(ExpertKey key) override { lists_.remove(key); }
     std::optional<ExpertKey> victim() const override {
-        for (uint32_t list = 0; list <= n_classes; ++list)
+        for (uint32_t list = 1; list <= n_classes; ++list)
             if (const auto key = lists_.oldest(list)) return key;
         return {};
     }

@@ -33,9 +33,10 @@ class EvictionPolicy {
     virtual void remove(ExpertKey key) = 0;
     /// The key, which was removed from the lists, has left memory.
     virtual void evicted(ExpertKey) {}
-    /// The entry to leave next; it stays in the lists until remove(). Nothing if the lists are empty.
+    /// The entry to leave next among those that were demanded; it stays in the lists until remove(). Nothing
+    /// if there is none.
     virtual std::optional<ExpertKey> victim() const = 0;
-    /// The next victim among those that only guesses brought in: what a guess may evict.
+    /// The same among those that only guesses brought in, oldest first: what a guess may evict.
     virtual std::optional<ExpertKey> guessed_victim() const = 0;
 };
 

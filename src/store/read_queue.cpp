@@ -74,7 +74,7 @@ void ReadQueue::finish(const Block& block, int error, uint64_t bytes) {
         if (demanded_in_flight_ + idle_in_flight_ == 0) stats_.busy_seconds += now() - busy_since_;
         whole = r->finished == r->asked.dst.size();
         if (whole) {
-            outcome = {r->asked.tag, r->error, r->bytes, false};
+            outcome = {r->asked.tag, r->error, r->bytes, false, r->asked.kind};
             delete r;
         }
     }
@@ -83,7 +83,7 @@ void ReadQueue::finish(const Block& block, int error, uint64_t bytes) {
 }
 
 void ReadQueue::report_dropped(std::deque<std::unique_ptr<Request>>& dropped) {
-    for (const auto& r : dropped) done_({r->asked.tag, 0, 0, true});
+    for (const auto& r : dropped) done_({r->asked.tag, 0, 0, true, r->asked.kind});
 }
 
 void ReadQueue::drop_idle() {

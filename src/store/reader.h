@@ -40,6 +40,7 @@ struct ReadOutcome {
     int error = 0;         // errno, or 0. ENODATA: the file ended before the bytes that were needed
     uint64_t bytes = 0;    // read
     bool dropped = false;  // an idle request that was dropped before it started
+    ReadClass kind = ReadClass::demanded;  // the request's
 };
 
 struct ReaderStats {

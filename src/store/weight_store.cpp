@@ -75,7 +75,7 @@ uint64_t LoadPlan::expert_bytes() const {
 }
 
 WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, StoreOptions options)
-    : file_(file), plan_(std::move(plan)), options_(std::move(options)) {
+    : file_(file), plan_(std::move(plan)), n_used_(n_used), options_(std::move(options)) {
     if (options_.io == IoMode::mmap) {
         mapping_ = std::make_unique<Mapping>(file_);
         io_description_ = "mmap: the kernel's page cache";
@@ -116,7 +116,8 @@ void WeightStore::load(uint64_t expert_budget, const std::function<void(uint64_t
     }
     std::vector<std::string> files;
     for (const auto& shard : file_.shards()) files.push_back(shard.path.string());
-    cache_ = std::make_unique<ExpertCache>(sources, files, expert_budget, alignment_, options_.policy, 1);
+    cache_ = std::make_unique<ExpertCache>(sources, files, expert_budget, alignment_, options_.policy, 1,
+                                           options_.look_ahead ? 2 * n_used_ : 0);
     reader_ = open_reader(cache_->arena(), [this](const ReadOutcome& o) { cache_->completed(o); });
     cache_->use(*reader_);
     io_description_ = reader_->description();
@@ -188,6 +189,10 @@ std::unique_ptr<Lease> WeightStore::acquire(uint32_t layer, std::vector<uint32_t
 
 void WeightStore::guess(uint32_t layer, std::span<const uint32_t> experts) const {
     if (cache_) cache_->guess(layer, experts, true);
+}
+
+bool WeightStore::wants_guesses() const {
+    return cache_ && options_.look_ahead && cache_->wants_guesses();
 }
 
 uint64_t WeightStore::bytes() const {

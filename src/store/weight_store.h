@@ -41,6 +41,7 @@ struct LoadPlan {
 struct StoreOptions {
     IoMode io = IoMode::automatic;
     CachePolicy policy = CachePolicy::lru;
+    bool look_ahead = true;
 };
 
 /// Decided before anything is read, so that a budget can be refused with its numbers.
@@ -73,6 +74,8 @@ class WeightStore {
     /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see
     /// ExpertCache).
     void guess(uint32_t layer, std::span<const uint32_t> experts) const;
+    /// Whether guesses can pay at present.
+    bool wants_guesses() const;
 
     /// Held now: dense weights and cache. With mmap nothing is held: the kernel's page cache is not ours.
     uint64_t bytes() const;
@@ -92,6 +95,7 @@ class WeightStore {
 
     const GgufFile& file_;
     LoadPlan plan_;
+    uint32_t n_used_;
     StoreOptions options_;
     StorePlan plan_bytes_;
     std::unique_ptr<Mapping> mapping_;  // --io mmap

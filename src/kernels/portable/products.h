@@ -426,7 +426,8 @@ static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin,
                     int32_t sum = 0, minima = 0;
                     for (int g = 0; g < 16; ++g) {
                         int32_t dot = 0;
-                        for (int i = 16 * g; i < 16 * g + 16; ++i) dot += weight(u.q[i / 32][i % 32]) * a.q[i];
+                        for (int i = 16 * g; i < 16 * g + 16; ++i)
+                            dot += weight(u.q[i / 32][i % 32]) * a.q[i];
                         sum += u.scale[g] * dot;
                         if constexpr (B::has_min) minima += u.min[g] * a.sums[g];
                     }
