@@ -42,28 +42,52 @@ struct LoadProgress {
     uint64_t bytes_done = 0, bytes_total = 0;
 };
 
+/// A part of the memory that was planned before anything was read.
+struct MemoryPart {
+    std::string what{};
+    uint64_t bytes = 0;
+};
+
+struct EngineInfo;
+
 struct EngineOptions {
     uint32_t threads = 0;    // 0: one for each physical core available to the process
     uint64_t ram_bytes = 0;  // all memory Sluice may use; 0: what is available here, less an eighth
     // What one session will use: memory for it is set aside, the rest becomes the cache of routed experts.
     uint32_t context =
-        0;  // tokens; 0: the model's limit, or what an eighth of the memory holds if experts are streamed
+        0;  // tokens; 0: the model's limit, or what a sixteenth of the memory holds if experts are streamed
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
+    bool look_ahead = true;  // idle drive time reads what the next layer will probably ask for
+    std::function<void(const EngineInfo&)> on_plan{};  // when memory is planned, before weights are read
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };
 
-/// Where the routed experts' bytes came from, since the engine was opened.
+/// Where the routed experts' bytes came from: over an engine's life, or over a part of it.
 struct StreamStats {
     uint64_t hits = 0, misses = 0;  // experts asked for by routers that were in memory, or were not
     uint64_t bytes_read = 0;        // experts only
     double read_seconds = 0;        // while at least one read was in flight
     double wait_seconds = 0;        // the cores had nothing to compute and waited for the drive
+    uint64_t guesses = 0, useful_guesses = 0;  // experts read on look-ahead; of them, asked for
     double hit_rate() const { return hits + misses ? double(hits) / double(hits + misses) : 0; }
     double read_rate() const { return read_seconds > 0 ? double(bytes_read) / read_seconds : 0; }
+    /// How near `seconds` of work came to what drive and cores allow if they always worked at the same time:
+    /// max(reading, computing alone) / seconds. 0 if nothing was read.
+    double share_of_limit(double seconds) const;
+    StreamStats& operator+=(const StreamStats& other);
+    StreamStats operator-(const StreamStats& earlier) const;
+};
+
+/// One forward pass: a batch of the prompt, or one token of the answer.
+struct StepStats {
+    bool decoding = false;
+    uint32_t tokens = 0;
+    double seconds = 0;
+    StreamStats stream{};
 };
 
 struct EngineInfo {
@@ -77,6 +101,9 @@ struct EngineInfo {
     std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the
                               // rest on the drive"
     std::string io{};         // "io_uring, direct, …"
+    bool streams = false;     // not all experts fit: they are read as they are asked for
+    uint64_t ram_limit = 0;   // what may be used
+    std::vector<MemoryPart> plan{};
     uint32_t context = 0, batch = 0;  // that a session has by default
     bool has_tokenizer = false;
     std::string template_name{};  // "the model's own", or the named default
@@ -118,6 +145,7 @@ struct SessionOptions {
     KvType kv_type = KvType::f16;
     uint32_t batch =
         0;  // prompt tokens computed at once, 0: the engine's; decides speed and memory, never tokens
+    std::function<void(const StepStats&)> on_step{};  // after each forward pass, from the thread that asked
 };
 
 enum class StopReason { end_token, stop_text, length, context_full, cancelled };
@@ -144,6 +172,7 @@ struct SessionStats {
     uint64_t generated_tokens = 0;  // of the last generate
     double decode_seconds = 0;
     uint64_t kv_tokens = 0, kv_bytes = 0;  // in the cache; allocated for it
+    StreamStats prefill_stream{}, decode_stream{};
     double prefill_tokens_per_second() const;
     double decode_tokens_per_second() const;
 };

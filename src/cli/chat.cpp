@@ -79,6 +79,7 @@ void greet(const EngineInfo& info, const std::vector<std::string>& suggestions) 
                 double(info.parameters) / 1e6, double(info.active_parameters) / 1e6,
                 grouped(info.context_length), human_bytes(info.weight_bytes), info.threads, info.isa),
             style);
+    if (info.streams) text += dim(fmt::format("{} · {}\n", info.residency, info.io), style);
     text += dim("/help lists the commands, Ctrl-C stops an answer, Ctrl-D leaves.\n", style);
     if (!suggestions.empty()) text += "\nSome questions it answers well:\n";
     for (const auto& s : suggestions) text += "  " + one_line(s) + "\n";

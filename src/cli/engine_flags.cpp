@@ -3,6 +3,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <CLI/Validators.hpp>
+#include <fmt/format.h>
 
 #include "cli/interrupt.h"
 #include "cli/model_path.h"
@@ -28,6 +29,19 @@ CLI::Validator parsed_by(Parse parse) {
             }
         },
         "");
+}
+
+/// The plan of the memory as a table, if experts are streamed: what the budget is spent on.
+std::string plan_text(const EngineInfo& info) {
+    if (!info.streams) return "";
+    std::string text;
+    uint64_t sum = 0;
+    for (const MemoryPart& part : info.plan) {
+        text += fmt::format("  {:>8}  {}\n", human_bytes(part.bytes), part.what);
+        sum += part.bytes;
+    }
+    return text + fmt::format("  {:>8}  planned, of {} that may be used\n", human_bytes(sum),
+                              human_bytes(info.ram_limit));
 }
 
 /// A range that the help text does not repeat.
@@ -81,6 +95,10 @@ void EngineFlags::add_to(CLI::App& command) {
         ->check(parsed_by([](const std::string& s) { check_cache_policy(s); }))
         ->type_name("NAME")
         ->group(drive);
+    command
+        .add_flag("!--no-look-ahead", look_ahead,
+                  "Do not read ahead what the next layer will probably need (by default, in idle drive time)")
+        ->group(drive);
 }
 
 EngineOptions EngineFlags::engine_options() const {
@@ -92,6 +110,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.batch = batch;
     o.io = io;
     o.cache_policy = cache_policy;
+    o.look_ahead = look_ahead;
     return o;
 }
 
@@ -106,6 +125,7 @@ Engine open_engine(const std::string& model, const EngineFlags& flags) {
         progress.update(p.bytes_done, p.bytes_total);
         check_interrupt();
     };
+    options.on_plan = [](const EngineInfo& info) { write_error(dim(plan_text(info), Stream::error)); };
     Engine engine = Engine::open(find_model(model).string(), options);
     progress.finish();
     for (const auto& notice : engine.info().notices)

@@ -1,5 +1,7 @@
 #include "cli/figures.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "cli/terminal.h"
@@ -17,6 +19,36 @@ std::string seconds_text(double seconds) {
     return fmt::format("{:.{}f} s", seconds, seconds >= 10 ? 0 : 1);
 }
 
+namespace {
+
+/// What streaming did for the answer (for the prompt if there is none); nothing if nothing was read.
+std::string drive_text(const SessionStats& s) {
+    const bool decoded = s.decode_stream.bytes_read > 0;
+    const StreamStats& d = decoded ? s.decode_stream : s.prefill_stream;
+    if (d.bytes_read == 0) return "";
+    const double seconds = decoded ? s.decode_seconds : s.prefill_seconds;
+    return fmt::format(" · drive {} at {}/s, {:.0f} % hits, {:.0f} % of the limit", human_bytes(d.bytes_read),
+                       human_bytes(uint64_t(d.read_rate())), 100 * d.hit_rate(),
+                       100 * d.share_of_limit(seconds));
+}
+
+}  // namespace
+
+nlohmann::ordered_json stream_json(const StreamStats& d, double seconds) {
+    return {{"hits", d.hits},
+            {"misses", d.misses},
+            {"bytes_read", d.bytes_read},
+            {"read_seconds", d.read_seconds},
+            {"read_bytes_per_second", d.read_rate()},
+            {"wait_seconds", d.wait_seconds},
+            {"compute_seconds", seconds - d.wait_seconds},
+            {"look_ahead",
+             {{"read", d.guesses},
+              {"useful", d.useful_guesses},
+              {"wasted", d.guesses - std::min(d.guesses, d.useful_guesses)}}},
+            {"share_of_limit", d.share_of_limit(seconds)}};
+}
+
 std::string figures_line(const Figures& f) {
     const SessionStats s = f.session.stats();
     const MemoryUse m = f.session.memory();
@@ -27,6 +59,7 @@ std::string figures_line(const Figures& f) {
                         rate_text(s.prefill_tokens_per_second()), grouped(s.generated_tokens),
                         rate_text(s.decode_tokens_per_second()), human_bytes(m.peak_rss), human_bytes(m.kv),
                         to_string(f.reason));
+    line += drive_text(s);
     if (f.sampled) line += fmt::format(" · seed {}", f.seed);
     return line;
 }

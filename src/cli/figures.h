@@ -19,8 +19,10 @@ struct Figures {
 };
 
 /// One line: load time, tokens of prompt and answer with their rates per second, peak memory of the process,
-/// KV bytes.
+/// KV bytes; if experts were streamed, what the drive did.
 std::string figures_line(const Figures& f);
+/// What streaming did in `seconds` of work.
+nlohmann::ordered_json stream_json(const StreamStats& stream, double seconds);
 nlohmann::ordered_json timings_json(const Figures& f);
 nlohmann::ordered_json memory_json(const Figures& f);
 

@@ -16,6 +16,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/sampling_flags.h"
+#include "cli/step_log.h"
 #include "cli/terminal.h"
 
 namespace sluice::cli {
@@ -29,6 +30,7 @@ struct RunOptions {
     bool raw = false, json = false, hide_thinking = false;
     EngineFlags engine;
     SamplingFlags sampling;
+    std::string stats_file;  // empty: none
 };
 
 void check(const RunOptions& o) {
@@ -75,6 +77,11 @@ ChatRequest chat_request(const RunOptions& o) {
     return request;
 }
 
+nlohmann::ordered_json streams_json(const SessionStats& s) {
+    return {{"prefill", stream_json(s.prefill_stream, s.prefill_seconds)},
+            {"decode", stream_json(s.decode_stream, s.decode_seconds)}};
+}
+
 void print_json(const Answer& a, const Prompt& prompt, const Figures& f) {
     const nlohmann::ordered_json json = {{"model", f.engine.info().name},
                                          {"text", a.text},
@@ -86,7 +93,8 @@ void print_json(const Answer& a, const Prompt& prompt, const Figures& f) {
                                          {"stop_reason", to_string(a.generated.reason)},
                                          {"seed", f.seed},
                                          {"timings", timings_json(f)},
-                                         {"memory", memory_json(f)}};
+                                         {"memory", memory_json(f)},
+                                         {"stream", streams_json(f.session.stats())}};
     write_output(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
@@ -96,7 +104,8 @@ int run(const RunOptions& o) {
     const ChatRequest request = o.raw ? ChatRequest{} : chat_request(o);
 
     const Engine engine = open_engine(o.model, o.engine);
-    Session session(engine, o.engine.session_options());
+    StepLog steps(o.stats_file, engine);
+    Session session(engine, steps.observe(o.engine.session_options()));
     const GenerateOptions options = o.sampling.generate_options(engine.recommended_sampling());
     Prompt prompt;
     if (o.raw)
@@ -113,6 +122,7 @@ int run(const RunOptions& o) {
     const Figures figures{engine,  session,           parse_kv_type(o.engine.kv_type), options.sampling.seed,
                           sampled, a.generated.reason};
     if (o.json) print_json(a, prompt, figures);
+    steps.commit(session.stats());
     write_error(dim(figures_line(figures), Stream::error) + "\n");
     return interrupted() ? exit_interrupted : exit_ok;
 }
@@ -145,6 +155,10 @@ void add_run(CLI::App& app, Action& chosen) {
     command->add_flag("--json", o->json,
                       "Print one JSON object: text, reasoning, token_ids, timings, memory, …");
     command->add_flag("--no-think-show", o->hide_thinking, "Show only how long the model thinks, not what");
+    command
+        ->add_option("--stats-json", o->stats_file,
+                     "Write what each forward pass cost (drive, waiting, computing): a JSON object a line")
+        ->type_name("FILE");
     o->engine.add_to(*command);
     o->sampling.add_to(*command);
     command->footer(

@@ -156,7 +156,7 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
              info.context_length, options.context);
     const auto scratch = [&] { return transformer->planned_scratch(info.batch); };
     const uint64_t taken = fixed + scratch() + (fits ? plan.all_expert_bytes : 0);
-    const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 8;
+    const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 16;
     constexpr uint32_t usual_context = 4096, least_context = 512;
     const uint64_t affordable =
         std::max<uint64_t>(usual_context, for_kv / std::max<uint64_t>(layout.bytes_per_token(), 1));
@@ -182,6 +182,16 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
              options.ram_bytes ? "--ram" : "what is available here, less an eighth for the system");
     const uint64_t without_experts = needed() - plan.least_expert_bytes;
     expert_budget = std::min(plan.all_expert_bytes, ram_limit - without_experts);
+    info.ram_limit = ram_limit;
+    info.streams = expert_budget < plan.all_expert_bytes;
+    info.plan = {
+        {"dense weights: attention, norms, routers, shared experts, head", plan.dense_bytes},
+        {fmt::format("cache of routed experts, {:.0f} % of them",
+                     100.0 * double(expert_budget) / double(std::max<uint64_t>(plan.all_expert_bytes, 1))),
+         expert_budget},
+        {fmt::format("KV cache of {} tokens, {}", info.context, to_string(options.kv_type)), kv()},
+        {fmt::format("to compute {} tokens at once", info.batch), scratch()},
+        {"program and vocabulary", program}};
 }
 
 void Engine::Impl::load(const EngineOptions& options) {
@@ -190,9 +200,11 @@ void Engine::Impl::load(const EngineOptions& options) {
     store_options.io = options.io.empty() ? IoMode::automatic : parse_io_mode(options.io);
     store_options.policy =
         options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
+    store_options.look_ahead = options.look_ahead;
     store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
     transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
     plan_memory(options);
+    if (options.on_plan) options.on_plan(info);
     store->load(expert_budget, [&](uint64_t done, uint64_t total) {
         if (options.on_progress) options.on_progress({done, total});
     });
@@ -216,10 +228,20 @@ void Engine::Impl::check_room(uint64_t more, const std::string& what) const {
              what, human_bytes(more), human_bytes(held), human_bytes(ram_limit));
 }
 
+StreamStats Engine::Impl::stream_stats() const {
+    const CacheStats c = store->cache_stats();
+    const ReaderStats r = store->reader_stats();
+    return {.hits = c.hits,
+            .misses = c.misses,
+            .bytes_read = r.bytes,
+            .read_seconds = r.busy_seconds,
+            .wait_seconds = c.wait_seconds,
+            .guesses = c.guesses,
+            .useful_guesses = c.useful_guesses};
+}
+
 StreamStats Engine::stream_stats() const {
-    const CacheStats c = impl_->store->cache_stats();
-    const ReaderStats r = impl_->store->reader_stats();
-    return {c.hits, c.misses, r.bytes, r.busy_seconds, c.wait_seconds};
+    return impl_->stream_stats();
 }
 
 const Tokenizer& Engine::Impl::need_tokenizer() const {

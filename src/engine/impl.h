@@ -28,6 +28,7 @@ struct Engine::Impl {
     /// The tokenizer, or an Error that says the model has none.
     const Tokenizer& need_tokenizer() const;
     Prompt render(const ChatRequest& request) const;
+    StreamStats stream_stats() const;
 
     GgufFile file;
     HyperParams params;

@@ -50,6 +50,26 @@ double SessionStats::decode_tokens_per_second() const {
     return decode_seconds > 0 ? double(generated_tokens) / decode_seconds : 0;
 }
 
+double StreamStats::share_of_limit(double seconds) const {
+    if (bytes_read == 0 || seconds <= 0) return 0;
+    return std::max(read_seconds, seconds - wait_seconds) / seconds;
+}
+
+StreamStats& StreamStats::operator+=(const StreamStats& o) {
+    hits += o.hits, misses += o.misses, bytes_read += o.bytes_read;
+    read_seconds += o.read_seconds, wait_seconds += o.wait_seconds;
+    guesses += o.guesses, useful_guesses += o.useful_guesses;
+    return *this;
+}
+
+StreamStats StreamStats::operator-(const StreamStats& earlier) const {
+    StreamStats d = *this;
+    d.hits -= earlier.hits, d.misses -= earlier.misses, d.bytes_read -= earlier.bytes_read;
+    d.read_seconds -= earlier.read_seconds, d.wait_seconds -= earlier.wait_seconds;
+    d.guesses -= earlier.guesses, d.useful_guesses -= earlier.useful_guesses;
+    return d;
+}
+
 struct Session::Impl {
     Impl(std::shared_ptr<Engine::Impl> engine_impl, const SessionOptions& session_options)
         : engine(std::move(engine_impl)),
@@ -63,6 +83,8 @@ struct Session::Impl {
     void feed(std::span<const TokenId> more, const std::function<void(uint64_t, uint64_t)>& on_progress,
               std::vector<float>* all);
     void feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all);
+    void forward(const Segment& segment, std::vector<float>* all);
+    void start(bool decode);
     void check_fits(uint64_t n) const;
     Generated generate(const GenerateOptions& o, const std::function<bool(std::string_view)>& on_text);
 
@@ -75,6 +97,9 @@ struct Session::Impl {
     std::atomic<bool> cancelled{false};
     std::atomic<uint64_t> prompt_tokens{0}, reused_tokens{0}, generated_tokens{0}, kv_tokens{0}, kv_bytes{0};
     std::atomic<double> prefill_seconds{0}, decode_seconds{0};
+    bool decoding = false;
+    mutable std::mutex stream_mutex;  // stats() is for any thread
+    StreamStats prefill_stream, decode_stream;
 };
 
 void Session::Impl::check_fits(uint64_t n) const {
@@ -92,17 +117,42 @@ void Session::Impl::check_fits(uint64_t n) const {
 
 void Session::Impl::feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all) {
     const Segment segment{&cache, batch, want};
-    std::lock_guard lock(engine->turn);
+    StepStats step;
+    step.decoding = decoding;
+    step.tokens = uint32_t(batch.size());
+    {
+        std::lock_guard lock(engine->turn);
+        const StreamStats before = engine->stream_stats();
+        const auto begin = Clock::now();
+        forward(segment, all);
+        step.seconds = seconds_since(begin);
+        step.stream = engine->stream_stats() - before;
+    }
+    {
+        std::lock_guard lock(stream_mutex);
+        (decoding ? decode_stream : prefill_stream) += step.stream;
+    }
+    if (options.on_step) options.on_step(step);
+}
+
+void Session::Impl::forward(const Segment& segment, std::vector<float>* all) {
     logits.clear();
     const auto result = engine->transformer->forward({&segment, 1}, &cancelled);
     if (all)
         all->insert(all->end(), result.begin(), result.end());
     else
         logits.assign(result.begin(), result.end());
-    tokens.insert(tokens.end(), batch.begin(), batch.end());
+    tokens.insert(tokens.end(), segment.tokens.begin(), segment.tokens.end());
     kv_tokens = cache.size();
     kv_bytes = cache.allocated_bytes();
     engine->scratch_bytes = engine->transformer->scratch_bytes();
+}
+
+/// Prompt or answer: its figures begin at 0.
+void Session::Impl::start(bool decode) {
+    decoding = decode;
+    std::lock_guard lock(stream_mutex);
+    (decode ? decode_stream : prefill_stream) = StreamStats();
 }
 
 void Session::Impl::feed(std::span<const TokenId> more,
@@ -134,6 +184,7 @@ Generated Session::Impl::generate(const GenerateOptions& o,
         result.text += text;
         if (!text.empty() && on_text && !on_text(text)) cancelled = true;
     };
+    start(true);
     const auto begin = Clock::now();
     generated_tokens = 0;
     for (;;) {
@@ -201,6 +252,7 @@ void Session::prefill(std::span<const TokenId> tokens,
         s.tokens.resize(same);
         s.logits.clear();
     }
+    s.start(false);
     const auto begin = Clock::now();
     s.prompt_tokens = tokens.size();
     s.reused_tokens = same;
@@ -213,6 +265,7 @@ void Session::append(std::span<const TokenId> tokens,
                      const std::function<void(uint64_t, uint64_t)>& on_progress) {
     Impl& s = *impl_;
     s.cancelled = false;
+    s.start(false);
     const auto begin = Clock::now();
     s.reused_tokens = s.tokens.size();
     s.prompt_tokens = s.tokens.size() + tokens.size();
@@ -267,6 +320,9 @@ SessionStats Session::stats() const {
     r.decode_seconds = s.decode_seconds;
     r.kv_tokens = s.kv_tokens;
     r.kv_bytes = s.kv_bytes;
+    std::lock_guard lock(s.stream_mutex);
+    r.prefill_stream = s.prefill_stream;
+    r.decode_stream = s.decode_stream;
     return r;
 }
 

@@ -90,7 +90,10 @@ void Kernels::quantise(std::span<const Product> products) {
     uint64_t bytes = 0, values = 0;
     uint32_t rows = 0;
     for (const Product& p : products) quantised_of_.push_back(place_quantised(p, bytes, rows));
-    if (bytes > activations_.size()) activations_ = Memory(bytes);
+    if (bytes > activations_.size()) {
+        activations_ = Memory();  // not both at once
+        activations_ = Memory(bytes);
+    }
     const auto quantise_row = [&](const Quantised& q, uint32_t row) {
         table_.quantise(q.kind, q.x.row(row), q.cols,
                         activations_.data() + q.place + row * activation_row_bytes(q.cols));

@@ -9,22 +9,29 @@ namespace sluice::portable {
 [[gnu::always_inline]] static inline float quantise_run(const float* x, uint32_t n, int8_t* q,
                                                         uint32_t padded) {
     float largest = 0;
-    for (uint32_t i = 0; i < n; ++i) {
+    uint32_t i = 0;
+    if (n >= 16) {  // sixteen at a time: the largest is the same in any order
+        float most[16] = {};
+        for (; i + 16 <= n; i += 16)
+            for (uint32_t j = 0; j < 16; ++j) {
+                const float a = __builtin_fabsf(x[i + j]);
+                most[j] = a > most[j] ? a : most[j];
+            }
+        for (const float m : most) largest = m > largest ? m : largest;
+    }
+    for (; i < n; ++i) {
         const float a = __builtin_fabsf(x[i]);
         largest = a > largest ? a : largest;
     }
     const float scale = largest / 127.0f, inverse = scale > 1e-30f ? 1.0f / scale : 0.0f;
     constexpr float shifter = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    for (uint32_t i = 0; i < n; ++i) {
+    for (i = 0; i < n; ++i) {
         float v = x[i] * inverse;
         v = v > 127.0f ? 127.0f : v;
         v = v < -127.0f ? -127.0f : v;
-        const float shifted = v + shifter;
-        int32_t bits;
-        __builtin_memcpy(&bits, &shifted, 4);
-        q[i] = int8_t(bits - 0x4b400000);
+        q[i] = int8_t(__builtin_bit_cast(int32_t, v + shifter) - 0x4b400000);
     }
-    for (uint32_t i = n; i < padded; ++i) q[i] = 0;
+    for (i = n; i < padded; ++i) q[i] = 0;
     return inverse == 0.0f ? 0.0f : scale;
 }
 
