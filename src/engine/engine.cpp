@@ -166,6 +166,14 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     // A session's KV cache grows into what is set aside; when everything fits it grows into what is left.
     const auto kv = [&] { return kv_bytes(fits && !options.context ? 1 : info.context); };
     const auto needed = [&] { return fixed + scratch() + kv() + plan.least_expert_bytes; };
+    // Long prompts and long contexts must not leave the cache less than a token uses, if they can be shorter.
+    const auto cramped = [&] {
+        return !fits && fixed + scratch() + kv() + plan.working_set_bytes > ram_limit;
+    };
+    constexpr uint32_t modest_batch = 256, modest_context = 2048;
+    while (!options.batch && info.batch > modest_batch && cramped()) info.batch /= 2;
+    while (!options.context && info.context > modest_context && cramped())
+        info.context = std::max(modest_context, info.context / 2);
     while (!options.batch && info.batch > least_batch && needed() > ram_limit) info.batch /= 2;
     while (!options.context && info.context > least_context && needed() > ram_limit)
         info.context = std::max(least_context, info.context / 2);

@@ -42,8 +42,8 @@ std::vector<std::string> merged_environment(const Environment& added) {
 }
 
 pid_t spawn(const Arguments& arguments, const Environment& environment, posix_spawn_file_actions_t& actions,
-            short flags) {
-    std::vector<std::string> words = {SLUICE_BINARY};
+            short flags, const std::string& program = SLUICE_BINARY) {
+    std::vector<std::string> words = {program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     auto variables = merged_environment(environment);
     posix_spawnattr_t attributes;
@@ -54,11 +54,11 @@ pid_t spawn(const Arguments& arguments, const Environment& environment, posix_sp
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setflags(&attributes, short(POSIX_SPAWN_SETSIGDEF | flags));
     pid_t pid = -1;
-    const int error = posix_spawn(&pid, SLUICE_BINARY, &actions, &attributes, pointers(words).data(),
+    const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, pointers(words).data(),
                                   pointers(variables).data());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (error) throw std::runtime_error("cannot start " SLUICE_BINARY);
+    if (error) throw std::runtime_error("cannot start " + program);
     return pid;
 }
 
@@ -94,7 +94,7 @@ void write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-Process::Process(const Arguments& arguments, const Environment& environment) {
+Process::Process(const Arguments& arguments, const Environment& environment, const std::string& program) {
     std::signal(SIGPIPE, SIG_IGN);
     int in[2], out[2], err[2];
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC))
@@ -104,7 +104,7 @@ Process::Process(const Arguments& arguments, const Environment& environment) {
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     posix_spawn_file_actions_adddup2(&actions, err[1], 2);
-    pid_ = spawn(arguments, environment, actions, 0);
+    pid_ = spawn(arguments, environment, actions, 0, program);
     for (const int fd : {in[0], out[1], err[1]}) close(fd);
     in_ = in[1], out_ = out[0], err_ = err[0];
 }

@@ -23,7 +23,8 @@ struct Finished {
 /// A child whose three streams are pipes.
 class Process {
   public:
-    explicit Process(const Arguments& arguments, const Environment& environment = {});
+    explicit Process(const Arguments& arguments, const Environment& environment = {},
+                     const std::string& program = SLUICE_BINARY);
     ~Process();  // kills it if it still runs
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
