@@ -31,9 +31,8 @@ CLI::Validator parsed_by(Parse parse) {
         "");
 }
 
-/// The plan of the memory as a table, if experts are streamed: what the budget is spent on.
+/// The plan of the memory as a table: what the budget is spent on.
 std::string plan_text(const EngineInfo& info) {
-    if (!info.streams) return "";
     std::string text;
     uint64_t sum = 0;
     for (const MemoryPart& part : info.plan) {
@@ -125,7 +124,9 @@ Engine open_engine(const std::string& model, const EngineFlags& flags) {
         progress.update(p.bytes_done, p.bytes_total);
         check_interrupt();
     };
-    options.on_plan = [](const EngineInfo& info) { write_error(dim(plan_text(info), Stream::error)); };
+    options.on_plan = [](const EngineInfo& info) {
+        if (info.streams) write_error(dim(plan_text(info), Stream::error));
+    };
     Engine engine = Engine::open(find_model(model).string(), options);
     progress.finish();
     for (const auto& notice : engine.info().notices)
