@@ -61,7 +61,8 @@ struct EngineOptions {
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
-    bool look_ahead = true;  // idle drive time reads what the next layer will probably ask for
+    std::string route_trace{};  // a file for what the routers choose (sluice replay reads it); empty: none
+    bool look_ahead = true;     // idle drive time reads what the next layer will probably ask for
     std::function<void(const EngineInfo&)> on_plan{};  // when memory is planned, before weights are read
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };

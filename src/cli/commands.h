@@ -19,5 +19,6 @@ void add_template(CLI::App& app, Action& chosen);
 void add_logits(CLI::App& app, Action& chosen);
 void add_tensor(CLI::App& app, Action& chosen);
 void add_synth(CLI::App& app, Action& chosen);
+void add_replay(CLI::App& app, Action& chosen);
 
 }  // namespace sluice::cli

@@ -98,6 +98,10 @@ void EngineFlags::add_to(CLI::App& command) {
         .add_flag("!--no-look-ahead", look_ahead,
                   "Do not read ahead what the next layer will probably need (by default, in idle drive time)")
         ->group(drive);
+    command
+        .add_option("--route-trace", route_trace, "Write which experts the routers choose, for sluice replay")
+        ->type_name("FILE")
+        ->group(drive);
 }
 
 EngineOptions EngineFlags::engine_options() const {
@@ -110,6 +114,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.io = io;
     o.cache_policy = cache_policy;
     o.look_ahead = look_ahead;
+    o.route_trace = route_trace;
     return o;
 }
 

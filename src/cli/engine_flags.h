@@ -17,7 +17,7 @@ struct EngineFlags {
     uint32_t context = 0;
     std::string kv_type = "f16";
     uint32_t batch = 0;
-    std::string io, cache_policy;
+    std::string io, cache_policy, route_trace;
     bool look_ahead = true;
 
     void add_to(CLI::App& command);

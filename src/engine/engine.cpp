@@ -209,6 +209,7 @@ void Engine::Impl::load(const EngineOptions& options) {
     store_options.policy =
         options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
     store_options.look_ahead = options.look_ahead;
+    store_options.route_trace = options.route_trace;
     store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
     transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
     plan_memory(options);

@@ -43,6 +43,7 @@ std::span<const float> Transformer::forward(std::span<const Segment> segments,
             moe(batch, layer, h, x);
         } else {
             const Rows out = ffn_out_.rows(n, p_.n_embd);
+            look_ahead(batch, layer + 1, x);
             ffn(t.ffn, n, p_.n_ff, h, out);
             add(out, x, n, p_.n_embd);
         }

@@ -76,6 +76,12 @@ uint64_t LoadPlan::expert_bytes() const {
 
 WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, StoreOptions options)
     : file_(file), plan_(std::move(plan)), n_used_(n_used), options_(std::move(options)) {
+    if (!options_.route_trace.empty()) {
+        std::vector<TraceLayer> layers;
+        for (const auto& l : layer_sources()) layers.push_back({l.n_experts, l.expert_bytes()});
+        trace_ = std::make_unique<RouteTraceWriter>(options_.route_trace,
+                                                    file_.metadata().get_string("general.name", ""), layers);
+    }
     if (options_.io == IoMode::mmap) {
         mapping_ = std::make_unique<Mapping>(file_);
         io_description_ = "mmap: the kernel's page cache";
@@ -177,6 +183,7 @@ const float* WeightStore::vector(const GgufTensor& tensor) const {
 }
 
 std::unique_ptr<Lease> WeightStore::acquire(uint32_t layer, std::vector<uint32_t> experts) const {
+    if (trace_) trace_->add(layer, experts);
     if (!mapping_) return std::make_unique<ExpertLease>(*cache_, layer, std::move(experts));
     const ExpertTensors& t = plan_.experts.at(layer);
     std::vector<ExpertView> views;

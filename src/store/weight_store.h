@@ -22,6 +22,7 @@
 #include "store/dense_arena.h"
 #include "store/expert_cache.h"
 #include "store/lease.h"
+#include "store/route_trace.h"
 
 namespace sluice {
 
@@ -42,6 +43,7 @@ struct StoreOptions {
     IoMode io = IoMode::automatic;
     CachePolicy policy = CachePolicy::lru;
     bool look_ahead = true;
+    std::string route_trace{};  // a file for what routers choose; empty: none
 };
 
 /// Decided before anything is read, so that a budget can be refused with its numbers.
@@ -104,6 +106,7 @@ class WeightStore {
     std::unique_ptr<Reader> reader_;  // last: its threads use the others
     std::string io_description_;
     uint64_t alignment_ = 1;
+    std::unique_ptr<RouteTraceWriter> trace_;
 };
 
 }  // namespace sluice
