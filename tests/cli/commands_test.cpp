@@ -222,5 +222,35 @@ TEST(Tensor, WritesDecodedValues) {
     EXPECT_EQ(read_file(folder / "keep"), "as it was");
 }
 
+TEST(Replay, ShowsWhatARunWouldHaveHit) {
+    const TemporaryFolder folder;
+    const std::string trace = folder / "route.trace", svg = folder / "hits.svg";
+    const Finished plain = sluice({"run", rill(), "-p", "What is 12+30?", "--temp", "0"});
+    const Finished run =
+        sluice({"run", rill(), "-p", "What is 12+30?", "--temp", "0", "--route-trace", trace});
+    ASSERT_EQ(run.status, 0) << run.err;
+    EXPECT_EQ(run.out, plain.out);
+    const Finished table = sluice({"replay", trace, "--svg", svg});
+    EXPECT_EQ(table.status, 0) << table.err;
+    for (const char* text : {"lru", "slru", "lfru", "optimum", "passes"})
+        EXPECT_NE(table.out.find(text), std::string::npos) << text;
+    EXPECT_NE(read_file(svg).find("</svg>"), std::string::npos);
+    const auto json =
+        nlohmann::json::parse(sluice({"replay", trace, "--json", "--cache", "2M,8M", "--policy", "lru"}).out);
+    ASSERT_EQ(json["results"].size(), 4u);
+    EXPECT_EQ(json["results"][0]["policy"], "lru");
+    EXPECT_LE(json["results"][0]["hit_rate"], json["results"][2]["hit_rate"]);
+    for (const auto& [arguments, sentence] :
+         {std::pair<Arguments, std::string>{{"replay", rill()}, "line 1: expected"},
+          {{"replay", trace, "--policy", "fifo"}, "expected a cache policy"},
+          {{"replay", trace, "--cache", "lots"}, "expected"},
+          {{"replay", trace, "--warm-up", "99999999"}, "expected --warm-up below"},
+          {{"run", rill(), "-p", "Hi", "--route-trace", "/dev/full"}, "/dev/full"}}) {
+        const Finished f = sluice(arguments);
+        EXPECT_NE(f.status, 0);
+        EXPECT_NE(f.err.find(sentence), std::string::npos) << f.err;
+    }
+}
+
 }  // namespace
 }  // namespace sluice::test
