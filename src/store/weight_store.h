@@ -22,6 +22,7 @@
 #include "store/dense_arena.h"
 #include "store/expert_cache.h"
 #include "store/lease.h"
+#include "store/usage.h"
 
 namespace sluice {
 
@@ -74,6 +75,13 @@ class WeightStore {
     /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see
     /// ExpertCache).
     void guess(uint32_t layer, std::span<const uint32_t> experts) const;
+    /// Starts to read what earlier work asked for most, while nothing is demanded and slots are free. usage:
+    /// of this model's layers and experts.
+    void warm(const UsageCounts& usage) const;
+    /// No forward pass is running: warming goes on, if it has not ended.
+    void resume_warming() const;
+    /// Adds the demands since the last call to `usage`.
+    void take_demands(UsageCounts& usage) const;
     /// Whether guesses can pay at present.
     bool wants_guesses() const;
 
@@ -90,6 +98,7 @@ class WeightStore {
     class Mapping;
     void fill_cache(const std::function<void(uint64_t, uint64_t)>& on_progress);
     std::vector<LayerSource> layer_sources() const;
+    uint32_t n_experts(uint32_t layer) const;
     std::unique_ptr<Reader> open_reader(std::span<std::byte> arena, ReadDone done) const;
     MatrixView shape_of(const GgufTensor& tensor) const;
 
