@@ -61,7 +61,11 @@ struct EngineOptions {
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
-    bool look_ahead = true;  // idle drive time reads what the next layer will probably ask for
+    // What this model's experts are used for is remembered in a small file, and warms their cache at the next
+    // start. Off unless asked for: a library should not write files that nobody expects.
+    bool learn = false;
+    std::string usage_folder{};  // empty: sluice/usage in the user's cache folder ($XDG_CACHE_HOME, ~/.cache)
+    bool look_ahead = true;      // idle drive time reads what the next layer will probably ask for
     std::function<void(const EngineInfo&)> on_plan{};  // when memory is planned, before weights are read
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };
@@ -73,6 +77,7 @@ struct StreamStats {
     double read_seconds = 0;        // while at least one read was in flight
     double wait_seconds = 0;        // the cores had nothing to compute and waited for the drive
     uint64_t guesses = 0, useful_guesses = 0;  // experts read on look-ahead; of them, asked for
+    uint64_t warmed = 0, warmed_useful = 0;    // read because earlier runs used them; of them, asked for
     double hit_rate() const { return hits + misses ? double(hits) / double(hits + misses) : 0; }
     double read_rate() const { return read_seconds > 0 ? double(bytes_read) / read_seconds : 0; }
     /// How near `seconds` of work came to what drive and cores allow if they always worked at the same time:

@@ -224,6 +224,10 @@ void Engine::Impl::load(const EngineOptions& options) {
                          : fmt::format("{} of {} experts in memory, the rest on the drive",
                                        store->cached_experts(), store->total_experts());
     if (store_options.io == IoMode::mmap) info.residency = "the kernel's page cache";
+    // What fits in memory needs no warming, and the kernel's page cache cannot be warmed by us.
+    if (options.learn && info.streams && store->cached_experts() > 0)
+        usage = std::make_unique<UsageMemory>(file, params.n_layers, params.moe.n_experts, *store,
+                                              options.usage_folder, info.notices);
     info.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
@@ -245,7 +249,9 @@ StreamStats Engine::Impl::stream_stats() const {
             .read_seconds = r.busy_seconds,
             .wait_seconds = c.wait_seconds,
             .guesses = c.guesses,
-            .useful_guesses = c.useful_guesses};
+            .useful_guesses = c.useful_guesses,
+            .warmed = c.warmed,
+            .warmed_useful = c.warmed_useful};
 }
 
 StreamStats Engine::stream_stats() const {

@@ -59,6 +59,7 @@ StreamStats& StreamStats::operator+=(const StreamStats& o) {
     hits += o.hits, misses += o.misses, bytes_read += o.bytes_read;
     read_seconds += o.read_seconds, wait_seconds += o.wait_seconds;
     guesses += o.guesses, useful_guesses += o.useful_guesses;
+    warmed += o.warmed, warmed_useful += o.warmed_useful;
     return *this;
 }
 
@@ -67,6 +68,7 @@ StreamStats StreamStats::operator-(const StreamStats& earlier) const {
     d.hits -= earlier.hits, d.misses -= earlier.misses, d.bytes_read -= earlier.bytes_read;
     d.read_seconds -= earlier.read_seconds, d.wait_seconds -= earlier.wait_seconds;
     d.guesses -= earlier.guesses, d.useful_guesses -= earlier.useful_guesses;
+    d.warmed -= earlier.warmed, d.warmed_useful -= earlier.warmed_useful;
     return d;
 }
 
@@ -289,7 +291,9 @@ std::span<const float> Session::logits() const {
 Generated Session::generate(const GenerateOptions& options,
                             const std::function<bool(std::string_view)>& on_text) {
     impl_->cancelled = false;
-    return impl_->generate(options, on_text);
+    Generated generated = impl_->generate(options, on_text);
+    if (impl_->engine->usage) impl_->engine->usage->rest();
+    return generated;
 }
 
 void Session::cancel() noexcept {
