@@ -219,6 +219,9 @@ void Engine::Impl::load(const EngineOptions& options) {
     transformer->weights_are_there();
     info.weight_bytes = store->bytes();
     info.io = store->io_description();
+    info.cache_policy = to_string(store_options.policy);
+    info.cached_experts = store->cached_experts();
+    info.total_experts = store->total_experts();
     info.residency = store->cached_experts() == store->total_experts()
                          ? "memory"
                          : fmt::format("{} of {} experts in memory, the rest on the drive",
@@ -251,7 +254,8 @@ StreamStats Engine::Impl::stream_stats() const {
             .guesses = c.guesses,
             .useful_guesses = c.useful_guesses,
             .warmed = c.warmed,
-            .warmed_useful = c.warmed_useful};
+            .warmed_useful = c.warmed_useful,
+            .drive_rate = store->drive_rate()};
 }
 
 StreamStats Engine::stream_stats() const {

@@ -50,9 +50,13 @@ double SessionStats::decode_tokens_per_second() const {
     return decode_seconds > 0 ? double(generated_tokens) / decode_seconds : 0;
 }
 
+double StreamStats::least_seconds(double seconds) const {
+    const double rate = std::max(drive_rate, read_rate());  // what was just done can be done
+    return std::max(rate > 0 ? double(bytes_read) / rate : 0, seconds - wait_seconds);
+}
+
 double StreamStats::share_of_limit(double seconds) const {
-    if (bytes_read == 0 || seconds <= 0) return 0;
-    return std::max(read_seconds, seconds - wait_seconds) / seconds;
+    return hits + misses > 0 && seconds > 0 ? least_seconds(seconds) / seconds : 0;
 }
 
 StreamStats& StreamStats::operator+=(const StreamStats& o) {
@@ -60,6 +64,7 @@ StreamStats& StreamStats::operator+=(const StreamStats& o) {
     read_seconds += o.read_seconds, wait_seconds += o.wait_seconds;
     guesses += o.guesses, useful_guesses += o.useful_guesses;
     warmed += o.warmed, warmed_useful += o.warmed_useful;
+    drive_rate = std::max(drive_rate, o.drive_rate);
     return *this;
 }
 
@@ -129,6 +134,7 @@ void Session::Impl::feed_batch(std::span<const TokenId> batch, WantLogits want, 
         forward(segment, all);
         step.seconds = seconds_since(begin);
         step.stream = engine->stream_stats() - before;
+        engine->store->saw_rate(step.stream.bytes_read, step.stream.read_seconds);
     }
     {
         std::lock_guard lock(stream_mutex);

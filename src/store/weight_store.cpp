@@ -111,6 +111,7 @@ void WeightStore::load(uint64_t expert_budget, const std::function<void(uint64_t
         const bool all = plan_bytes_.all_expert_bytes <= expert_budget;  // the bar counts the experts too
         if (on_progress) on_progress(done, all ? total + plan_.expert_bytes() : total);
     });
+    drive_rate_ = reader_->stats().bytes_per_second();
     const auto sources = layer_sources();
     if (plan_bytes_.all_expert_bytes == 0) {
         io_description_ = reader_->description();
@@ -226,6 +227,14 @@ CacheStats WeightStore::cache_stats() const {
 }
 ReaderStats WeightStore::reader_stats() const {
     return reader_ ? reader_->stats() : ReaderStats();
+}
+void WeightStore::saw_rate(uint64_t bytes, double seconds) const {
+    constexpr uint64_t least = 64 << 20;  // a drive's own cache can outrun it for less
+    if (bytes < least || seconds <= 0) return;
+    const double rate = double(bytes) / seconds;
+    double best = drive_rate_;
+    while (rate > best && !drive_rate_.compare_exchange_weak(best, rate)) {
+    }
 }
 std::string WeightStore::io_description() const {
     return io_description_;

@@ -10,6 +10,7 @@
 // measured against.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -89,6 +90,12 @@ class WeightStore {
     uint64_t bytes() const;
     CacheStats cache_stats() const;
     ReaderStats reader_stats() const;
+    /// Bytes a second: the best rate that was seen over a stretch of reading with a deep queue. Loading the
+    /// dense weights is the first. 0: not measured (mmap).
+    double drive_rate() const { return drive_rate_; }
+    /// Experts were read at this rate: the drive's if nothing better was seen, and if it was more than a
+    /// burst.
+    void saw_rate(uint64_t bytes, double seconds) const;
     uint32_t cached_experts() const { return cache_ ? cache_->n_slots() : 0; }
     uint32_t total_experts() const;
     /// "io_uring, direct, depth 32", for the user.
@@ -113,6 +120,7 @@ class WeightStore {
     std::unique_ptr<Reader> reader_;  // last: its threads use the others
     std::string io_description_;
     uint64_t alignment_ = 1;
+    mutable std::atomic<double> drive_rate_{0};
 };
 
 }  // namespace sluice
