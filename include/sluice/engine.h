@@ -62,7 +62,11 @@ struct EngineOptions {
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
     std::string route_trace{};  // a file for what the routers choose (sluice replay reads it); empty: none
-    bool look_ahead = true;     // idle drive time reads what the next layer will probably ask for
+    // What this model's experts are used for is remembered in a small file, and warms their cache at the next
+    // start. Off unless asked for: a library should not write files that nobody expects.
+    bool learn = false;
+    std::string usage_folder{};  // empty: sluice/usage in the user's cache folder ($XDG_CACHE_HOME, ~/.cache)
+    bool look_ahead = true;      // idle drive time reads what the next layer will probably ask for
     std::function<void(const EngineInfo&)> on_plan{};  // when memory is planned, before weights are read
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };
@@ -74,11 +78,16 @@ struct StreamStats {
     double read_seconds = 0;        // while at least one read was in flight
     double wait_seconds = 0;        // the cores had nothing to compute and waited for the drive
     uint64_t guesses = 0, useful_guesses = 0;  // experts read on look-ahead; of them, asked for
+    uint64_t warmed = 0, warmed_useful = 0;    // read because earlier runs used them; of them, asked for
+    double drive_rate = 0;  // bytes a second the drive can do: the best seen so far (not a sum)
     double hit_rate() const { return hits + misses ? double(hits) / double(hits + misses) : 0; }
     double read_rate() const { return read_seconds > 0 ? double(bytes_read) / read_seconds : 0; }
-    /// How near `seconds` of work came to what drive and cores allow if they always worked at the same time:
-    /// max(reading, computing alone) / seconds. 0 if nothing was read.
+    /// What `seconds` of work would have taken if the drive had always read at its rate and the cores had
+    /// never waited: max(bytes_read / drive_rate, seconds - wait_seconds).
+    double least_seconds(double seconds) const;
+    /// least_seconds / seconds: 1 is all that drive and cores allow. 0 if no expert was asked for.
     double share_of_limit(double seconds) const;
+    /// Sums, and differences of two moments; drive_rate is the later one's.
     StreamStats& operator+=(const StreamStats& other);
     StreamStats operator-(const StreamStats& earlier) const;
 };
@@ -103,7 +112,9 @@ struct EngineInfo {
                               // rest on the drive"
     std::string io{};         // "io_uring, direct, …"
     bool streams = false;     // not all experts fit: they are read as they are asked for
-    uint64_t ram_limit = 0;   // what may be used
+    uint32_t cached_experts = 0, total_experts = 0;  // that memory holds; that the model has
+    std::string cache_policy{};                      // "lru", "slru", "lfru"
+    uint64_t ram_limit = 0;                          // what may be used
     std::vector<MemoryPart> plan{};
     uint32_t context = 0, batch = 0;  // that a session has by default
     bool has_tokenizer = false;

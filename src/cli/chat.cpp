@@ -14,6 +14,7 @@
 #include "cli/line_editor.h"
 #include "cli/model_path.h"
 #include "cli/output.h"
+#include "cli/step_log.h"
 #include "cli/suggestions.h"
 #include "cli/terminal.h"
 #include "cli/turn_lines.h"
@@ -26,6 +27,7 @@ namespace {
 struct ChatOptions {
     std::string model{bundled_model};
     std::string system, tools, load;
+    std::string stats_file;  // empty: none
     bool hide_thinking = false;
     EngineFlags engine;
     SamplingFlags sampling;
@@ -38,7 +40,8 @@ void complain(const Error& e) {
 /// One turn, said or obeyed. Problems of a turn are shown and leave the conversation as it was.
 class Chat {
   public:
-    Chat(const Engine& engine, const ChatOptions& o) : conversation_(engine, o.engine.session_options()) {
+    Chat(const Engine& engine, const ChatOptions& o, const SessionOptions& session)
+        : conversation_(engine, session) {
         settings_.recommended = engine.recommended_sampling();
         settings_.flags = o.sampling;
         settings_.show_thinking = !o.hide_thinking;
@@ -133,13 +136,18 @@ int run(const ChatOptions& o) {
     o.sampling.check();
     const std::string path = find_model(o.model).string();
     const Engine engine = open_engine(path, o.engine);
-    Chat chat(engine, o);
+    StepLog steps(o.stats_file, engine);
+    Chat chat(engine, o, steps.observe(o.engine.session_options()));
     const auto suggestions = suggestions_for(path);
+    int status = exit_ok;
     if (is_terminal(Stream::input)) {
         greet(engine.info(), suggestions);
-        return talk_in_terminal(chat);
+        status = talk_in_terminal(chat);
+    } else {
+        status = talk_through_pipe(chat, suggestions.empty() ? "Hello! Who are you?" : suggestions.front());
     }
-    return talk_through_pipe(chat, suggestions.empty() ? "Hello! Who are you?" : suggestions.front());
+    steps.commit();
+    return status;
 }
 
 }  // namespace
@@ -155,6 +163,10 @@ void add_chat(CLI::App& app, Action& chosen) {
     command->add_option("--tools", o->tools, "Tools the model may call: a JSON array")->type_name("FILE");
     command->add_option("--load", o->load, "Go on with a conversation that /save wrote")->type_name("FILE");
     command->add_flag("--no-think-show", o->hide_thinking, "Show only how long the model thinks, not what");
+    command
+        ->add_option("--stats-json", o->stats_file,
+                     "Write what each forward pass cost (drive, waiting, computing): a JSON object a line")
+        ->type_name("FILE");
     o->engine.add_to(*command);
     o->sampling.add_to(*command);
     command->footer(

@@ -72,11 +72,24 @@ void ChatConversation::save(const std::string& path) const {
     file.commit();
 }
 
+/// What the drive did for the last turn, and since the start.
+void ChatConversation::stream_rows(const Row& row) const {
+    const SessionStats s = session_.stats();
+    const StreamStats all = engine_.stream_stats();
+    row("drive, prompt", stream_text(s.prefill_stream, s.prefill_seconds));
+    row("drive, answer", stream_text(s.decode_stream, s.decode_seconds));
+    row("look-ahead", fmt::format("{} experts read, {} of them asked for", grouped(all.guesses),
+                                  grouped(all.useful_guesses)));
+    row("warmed", fmt::format("{} experts that earlier work used, {} of them asked for", grouped(all.warmed),
+                              grouped(all.warmed_useful)));
+    row("drive rate", fmt::format("{}/s at best", human_bytes(uint64_t(all.drive_rate))));
+}
+
 std::string ChatConversation::stats_text() const {
     const SessionStats s = session_.stats();
     const MemoryUse m = session_.memory();
     std::string text;
-    const auto row = [&](std::string_view name, const std::string& value) {
+    const Row row = [&](std::string_view name, const std::string& value) {
         text += fmt::format("  {:<14} {}\n", name, value);
     };
     row("messages", std::to_string(conversation_.messages.size()));
@@ -85,6 +98,7 @@ std::string ChatConversation::stats_text() const {
                                    grouped(s.reused_tokens), rate_text(s.prefill_tokens_per_second())));
     row("last answer", fmt::format("{} tokens, {} tok/s", grouped(s.generated_tokens),
                                    rate_text(s.decode_tokens_per_second())));
+    if (engine_.info().streams) stream_rows(row);
     row("weights", fmt::format("{}, in {}", human_bytes(m.weights), engine_.info().residency));
     row("KV cache", fmt::format("{}, {} B for a token ({})", human_bytes(m.kv),
                                 grouped(engine_.kv_bytes_per_token(kv_type_)), to_string(kv_type_)));

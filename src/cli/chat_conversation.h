@@ -2,7 +2,9 @@
 // renders all messages; the session computes only what is new.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "sluice/engine.h"
 
@@ -33,6 +35,8 @@ class ChatConversation {
     std::string stats_text() const;
 
   private:
+    using Row = std::function<void(std::string_view name, const std::string& value)>;
+    void stream_rows(const Row& row) const;
     Prompt render(const ChatSettings& settings) const;
     void print_figures(const GenerateOptions& options, StopReason reason) const;
 

@@ -95,6 +95,10 @@ void EngineFlags::add_to(CLI::App& command) {
         ->type_name("NAME")
         ->group(drive);
     command
+        .add_flag("!--no-learn", learn,
+                  "Neither remember which experts are used nor read at start what was used before")
+        ->group(drive);
+    command
         .add_flag("!--no-look-ahead", look_ahead,
                   "Do not read ahead what the next layer will probably need (by default, in idle drive time)")
         ->group(drive);
@@ -115,6 +119,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.cache_policy = cache_policy;
     o.look_ahead = look_ahead;
     o.route_trace = route_trace;
+    o.learn = learn;
     return o;
 }
 

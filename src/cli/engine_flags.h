@@ -18,7 +18,7 @@ struct EngineFlags {
     std::string kv_type = "f16";
     uint32_t batch = 0;
     std::string io, cache_policy, route_trace;
-    bool look_ahead = true;
+    bool look_ahead = true, learn = true;
 
     void add_to(CLI::App& command);
     EngineOptions engine_options() const;

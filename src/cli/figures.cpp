@@ -19,6 +19,12 @@ std::string seconds_text(double seconds) {
     return fmt::format("{:.{}f} s", seconds, seconds >= 10 ? 0 : 1);
 }
 
+std::string stream_text(const StreamStats& d, double seconds) {
+    return fmt::format("{} at {}/s, {:.0f} % hits, {:.0f} % waiting, {:.0f} % of the limit",
+                       human_bytes(d.bytes_read), human_bytes(uint64_t(d.read_rate())), 100 * d.hit_rate(),
+                       seconds > 0 ? 100 * d.wait_seconds / seconds : 0, 100 * d.share_of_limit(seconds));
+}
+
 namespace {
 
 /// What streaming did for the answer (for the prompt if there is none); nothing if nothing was read.
@@ -26,10 +32,7 @@ std::string drive_text(const SessionStats& s) {
     const bool decoded = s.decode_stream.bytes_read > 0;
     const StreamStats& d = decoded ? s.decode_stream : s.prefill_stream;
     if (d.bytes_read == 0) return "";
-    const double seconds = decoded ? s.decode_seconds : s.prefill_seconds;
-    return fmt::format(" · drive {} at {}/s, {:.0f} % hits, {:.0f} % of the limit", human_bytes(d.bytes_read),
-                       human_bytes(uint64_t(d.read_rate())), 100 * d.hit_rate(),
-                       100 * d.share_of_limit(seconds));
+    return " · drive " + stream_text(d, decoded ? s.decode_seconds : s.prefill_seconds);
 }
 
 }  // namespace
@@ -40,12 +43,14 @@ nlohmann::ordered_json stream_json(const StreamStats& d, double seconds) {
             {"bytes_read", d.bytes_read},
             {"read_seconds", d.read_seconds},
             {"read_bytes_per_second", d.read_rate()},
+            {"drive_bytes_per_second", d.drive_rate},
             {"wait_seconds", d.wait_seconds},
             {"compute_seconds", seconds - d.wait_seconds},
             {"look_ahead",
              {{"read", d.guesses},
               {"useful", d.useful_guesses},
               {"wasted", d.guesses - std::min(d.guesses, d.useful_guesses)}}},
+            {"warmed", {{"read", d.warmed}, {"useful", d.warmed_useful}}},
             {"share_of_limit", d.share_of_limit(seconds)}};
 }
 

@@ -21,7 +21,9 @@ struct Figures {
 /// One line: load time, tokens of prompt and answer with their rates per second, peak memory of the process,
 /// KV bytes; if experts were streamed, what the drive did.
 std::string figures_line(const Figures& f);
-/// What streaming did in `seconds` of work.
+/// What streaming did in `seconds` of work: "1.2 GB at 3.4 GB/s, 81 % hits, 40 % waiting, 92 % of the limit".
+std::string stream_text(const StreamStats& stream, double seconds);
+/// The same, and more.
 nlohmann::ordered_json stream_json(const StreamStats& stream, double seconds);
 nlohmann::ordered_json timings_json(const Figures& f);
 nlohmann::ordered_json memory_json(const Figures& f);

@@ -1,21 +1,14 @@
 #include "cli/step_log.h"
 
-#include <nlohmann/json.hpp>
-
 #include "cli/figures.h"
 
 namespace sluice::cli {
 
 namespace {
 
-std::string line(const nlohmann::ordered_json& json) {
-    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-}
-
-nlohmann::ordered_json cost_json(std::string_view kind, uint64_t tokens, double seconds,
-                                 const StreamStats& stream) {
-    nlohmann::ordered_json json = {{"kind", kind}, {"tokens", tokens}, {"seconds", seconds}};
-    json.update(stream_json(stream, seconds));
+nlohmann::ordered_json cost_json(std::string_view kind, const StepStats& s) {
+    nlohmann::ordered_json json = {{"kind", kind}, {"tokens", s.tokens}, {"seconds", s.seconds}};
+    json.update(stream_json(s.stream, s.seconds));
     return json;
 }
 
@@ -25,34 +18,51 @@ StepLog::StepLog(const std::string& file, const Engine& engine) {
     if (file.empty()) return;
     file_.emplace(file);
     const EngineInfo& i = engine.info();
-    file_->write(line({{"kind", "engine"},
-                       {"model", i.name},
-                       {"file_bytes", i.file_bytes},
-                       {"weight_bytes", i.weight_bytes},
-                       {"experts", i.residency},
-                       {"io", i.io},
-                       {"isa", i.isa},
-                       {"threads", i.threads},
-                       {"context", i.context},
-                       {"batch", i.batch},
-                       {"load_seconds", i.load_seconds}}));
+    write({{"kind", "engine"},
+           {"model", i.name},
+           {"file_bytes", i.file_bytes},
+           {"weight_bytes", i.weight_bytes},
+           {"ram_bytes", i.ram_limit},
+           {"experts", i.residency},
+           {"cached_experts", i.cached_experts},
+           {"total_experts", i.total_experts},
+           {"cache_policy", i.cache_policy},
+           {"io", i.io},
+           {"drive_bytes_per_second", engine.stream_stats().drive_rate},
+           {"isa", i.isa},
+           {"threads", i.threads},
+           {"context", i.context},
+           {"batch", i.batch},
+           {"load_seconds", i.load_seconds}});
 }
 
 SessionOptions StepLog::observe(SessionOptions options) {
-    if (file_) options.on_step = [this](const StepStats& step) { write(step); };
+    if (file_) options.on_step = [this](const StepStats& step) { take(step); };
     return options;
 }
 
-void StepLog::write(const StepStats& step) {
-    file_->write(
-        line(cost_json(step.decoding ? "decode" : "prefill", step.tokens, step.seconds, step.stream)));
+void StepLog::take(const StepStats& step) {
+    StepStats& sum = step.decoding ? decode_ : prefill_;
+    sum.tokens += step.tokens;
+    sum.seconds += step.seconds;
+    sum.stream += step.stream;
+    write(cost_json(step.decoding ? "decode" : "prefill", step));
 }
 
-void StepLog::commit(const SessionStats& s) {
+void StepLog::write(const nlohmann::ordered_json& line) {
+    if (failed_) return;
+    try {
+        file_->write(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    } catch (const Error& e) {
+        failed_ = e;
+    }
+}
+
+void StepLog::commit() {
     if (!file_) return;
-    file_->write(line(
-        cost_json("prefill total", s.prompt_tokens - s.reused_tokens, s.prefill_seconds, s.prefill_stream)));
-    file_->write(line(cost_json("decode total", s.generated_tokens, s.decode_seconds, s.decode_stream)));
+    write(cost_json("prefill total", prefill_));
+    write(cost_json("decode total", decode_));
+    if (failed_) throw *failed_;
     file_->commit();
 }
 

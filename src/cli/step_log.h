@@ -1,8 +1,10 @@
-// --stats-json: what each forward pass cost, a JSON object a line.
+// --stats-json: what each forward pass cost, a JSON object a line: the engine first, the sums last.
 #pragma once
 
 #include <optional>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "sluice/engine.h"
 
@@ -16,12 +18,16 @@ class StepLog {
     StepLog(const std::string& file, const Engine& engine);
     /// The options of a session whose steps are written. The log must outlive it.
     SessionOptions observe(SessionOptions options);
-    /// Writes the totals of prompt and answer, and the file to its place. Throws io (a full disk).
-    void commit(const SessionStats& stats);
+    /// Writes the sums over all prompts and answers, and the file to its place. Throws io if this or an
+    /// earlier line could not be written (a full disk): until then the answer goes on.
+    void commit();
 
   private:
-    void write(const StepStats& step);
+    void take(const StepStats& step);
+    void write(const nlohmann::ordered_json& line);
     std::optional<OutputFile> file_;
+    std::optional<Error> failed_;  // the first line that could not be written
+    StepStats prefill_, decode_;   // sums
 };
 
 }  // namespace sluice::cli

@@ -220,11 +220,18 @@ void Engine::Impl::load(const EngineOptions& options) {
     transformer->weights_are_there();
     info.weight_bytes = store->bytes();
     info.io = store->io_description();
+    info.cache_policy = to_string(store_options.policy);
+    info.cached_experts = store->cached_experts();
+    info.total_experts = store->total_experts();
     info.residency = store->cached_experts() == store->total_experts()
                          ? "memory"
                          : fmt::format("{} of {} experts in memory, the rest on the drive",
                                        store->cached_experts(), store->total_experts());
     if (store_options.io == IoMode::mmap) info.residency = "the kernel's page cache";
+    // What fits in memory needs no warming, and the kernel's page cache cannot be warmed by us.
+    if (options.learn && info.streams && store->cached_experts() > 0)
+        usage = std::make_unique<UsageMemory>(file, params.n_layers, params.moe.n_experts, *store,
+                                              options.usage_folder, info.notices);
     info.load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
@@ -246,7 +253,10 @@ StreamStats Engine::Impl::stream_stats() const {
             .read_seconds = r.busy_seconds,
             .wait_seconds = c.wait_seconds,
             .guesses = c.guesses,
-            .useful_guesses = c.useful_guesses};
+            .useful_guesses = c.useful_guesses,
+            .warmed = c.warmed,
+            .warmed_useful = c.warmed_useful,
+            .drive_rate = store->drive_rate()};
 }
 
 StreamStats Engine::stream_stats() const {

@@ -9,6 +9,7 @@
 #include "sluice/engine.h"
 
 #include "core/thread_pool.h"
+#include "engine/usage_memory.h"
 #include "format/gguf.h"
 #include "kernels/kernels.h"
 #include "model/transformer.h"
@@ -41,6 +42,7 @@ struct Engine::Impl {
     std::optional<ChatTemplate> chat_template;
     std::unique_ptr<WeightStore> store;
     std::unique_ptr<Transformer> transformer;
+    std::unique_ptr<UsageMemory> usage;  // none: nothing is learnt. After the store, which it uses to the end
     std::atomic<uint64_t> scratch_bytes{0};  // as of the last forward pass
     std::mutex turn;  // a forward pass holds it: the pool and the transformer's buffers serve one at a time
     EngineInfo info;

@@ -50,15 +50,21 @@ double SessionStats::decode_tokens_per_second() const {
     return decode_seconds > 0 ? double(generated_tokens) / decode_seconds : 0;
 }
 
+double StreamStats::least_seconds(double seconds) const {
+    const double rate = std::max(drive_rate, read_rate());  // what was just done can be done
+    return std::max(rate > 0 ? double(bytes_read) / rate : 0, seconds - wait_seconds);
+}
+
 double StreamStats::share_of_limit(double seconds) const {
-    if (bytes_read == 0 || seconds <= 0) return 0;
-    return std::max(read_seconds, seconds - wait_seconds) / seconds;
+    return hits + misses > 0 && seconds > 0 ? least_seconds(seconds) / seconds : 0;
 }
 
 StreamStats& StreamStats::operator+=(const StreamStats& o) {
     hits += o.hits, misses += o.misses, bytes_read += o.bytes_read;
     read_seconds += o.read_seconds, wait_seconds += o.wait_seconds;
     guesses += o.guesses, useful_guesses += o.useful_guesses;
+    warmed += o.warmed, warmed_useful += o.warmed_useful;
+    drive_rate = std::max(drive_rate, o.drive_rate);
     return *this;
 }
 
@@ -67,6 +73,7 @@ StreamStats StreamStats::operator-(const StreamStats& earlier) const {
     d.hits -= earlier.hits, d.misses -= earlier.misses, d.bytes_read -= earlier.bytes_read;
     d.read_seconds -= earlier.read_seconds, d.wait_seconds -= earlier.wait_seconds;
     d.guesses -= earlier.guesses, d.useful_guesses -= earlier.useful_guesses;
+    d.warmed -= earlier.warmed, d.warmed_useful -= earlier.warmed_useful;
     return d;
 }
 
@@ -127,6 +134,7 @@ void Session::Impl::feed_batch(std::span<const TokenId> batch, WantLogits want, 
         forward(segment, all);
         step.seconds = seconds_since(begin);
         step.stream = engine->stream_stats() - before;
+        engine->store->saw_rate(step.stream.bytes_read, step.stream.read_seconds);
     }
     {
         std::lock_guard lock(stream_mutex);
@@ -289,7 +297,9 @@ std::span<const float> Session::logits() const {
 Generated Session::generate(const GenerateOptions& options,
                             const std::function<bool(std::string_view)>& on_text) {
     impl_->cancelled = false;
-    return impl_->generate(options, on_text);
+    Generated generated = impl_->generate(options, on_text);
+    if (impl_->engine->usage) impl_->engine->usage->rest();
+    return generated;
 }
 
 void Session::cancel() noexcept {

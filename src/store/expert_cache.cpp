@@ -39,6 +39,7 @@ ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::strin
     }
     first_key_.push_back(n_keys_);
     slot_of_.assign(n_keys_, none);
+    demands_.assign(n_keys_, 0);
     make_slots(budget, policy, least_slots, guess_room);
 }
 
@@ -149,6 +150,8 @@ std::optional<uint32_t> ExpertCache::take_slot(ExpertKey key, bool for_guess) {
     s.error = 0;
     s.guessed = for_guess;
     s.counted = !for_guess;
+    s.warmed = false;
+    s.demanded = true;
     c.n_guessed += for_guess;
     slot_of_[key] = slot;
     return slot;
@@ -196,7 +199,7 @@ void ExpertCache::queue_reads(uint32_t slot, ReadClass kind, std::vector<ReadReq
 
 void ExpertCache::completed(const ReadOutcome& outcome) {
     const uint32_t slot = uint32_t(outcome.tag / 3), slice = uint32_t(outcome.tag % 3);
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     Slot& s = slots_[slot];
     assert(s.outstanding > 0 && s.key != none);
     --s.outstanding;
@@ -213,12 +216,13 @@ void ExpertCache::completed(const ReadOutcome& outcome) {
         else
             s.landed |= uint8_t(1u << slice);
         if (outcome.kind == ReadClass::idle) {
-            stats_.guessed_bytes += outcome.bytes;
+            (s.warmed ? stats_.warmed_bytes : stats_.guessed_bytes) += outcome.bytes;
             stats_.guesses += !s.counted;
             stats_.useful_guesses += !s.counted && !s.guessed;
             s.counted = true;
         }
     }
+    if (s.outstanding == 0 && s.warmed && !s.demanded) finish_warm_read(slot);
     if (s.outstanding == 0 && s.pins == 0) {  // a guess, or a lease that is gone
         if (s.error)
             free_slot(slot);
@@ -226,6 +230,10 @@ void ExpertCache::completed(const ReadOutcome& outcome) {
             class_of(s.key).policy->add(s.key, !s.guessed);
     }
     landed_.notify_all();
+    std::vector<ReadRequest> reads;
+    start_warm_reads(reads);
+    lock.unlock();
+    if (!reads.empty()) reader_->submit(reads);
 }
 
 void ExpertCache::unpin(uint32_t slot) {
@@ -300,16 +308,19 @@ CacheStats ExpertCache::stats() const {
 void ExpertCache::forget_stats() {
     std::lock_guard lock(mutex_);
     stats_ = judged_ = CacheStats();
+    demands_.assign(n_keys_, 0);
 }
 
 ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts) : cache_(cache) {
     std::vector<ReadRequest> reads;
     {
         std::lock_guard lock(cache_.mutex_);
+        cache_.pause_warming();
         for (const uint32_t e : experts) {
             const ExpertKey key = cache_.key_of(layer, e);
             entries_.push_back({key});
             cache_.class_of(key).policy->demand(key);
+            ++cache_.demands_[key];
         }
         std::vector<uint32_t> promoted;
         // Everything that is there is pinned before anything is evicted for the rest.
@@ -328,6 +339,7 @@ ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_
             const bool whole = s.landed == ExpertCache::all_landed;
             ++(whole ? cache_.stats_.hits : cache_.stats_.misses);
             if (s.guessed) promoted.push_back(slot);
+            cache_.demand_warmed(s);
         }
         cache_.stats_.misses += pending_.size();
         for (const uint32_t slot : promoted) cache_.promote(slot);

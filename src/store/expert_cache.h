@@ -13,6 +13,10 @@
 // theirs from the demanded. A guess that is demanded becomes one of these, and one of these leaves in its
 // place.
 //
+// Warming (warming.cpp) fills free slots with what earlier runs asked for most, while nothing is demanded:
+// the first lease pauses it, resume_warming() lets it go on. What it brought in counts as demanded, by the
+// user's earlier work, so that guesses do not evict it.
+//
 // One lease at a time takes and releases (forward passes take turns); reads are completed by the readers'
 // threads. One mutex guards the tables; nothing waits for the drive while holding it.
 #pragma once
@@ -55,9 +59,11 @@ struct CacheStats {
     uint64_t hits = 0, misses = 0;  // demanded experts that were resident, or were not
     uint64_t demanded_bytes = 0;    // read because of misses
     uint64_t guesses = 0,
-             useful_guesses = 0;  // experts whose reads began on a guess; of them, demanded later
-    uint64_t guessed_bytes = 0;   // read for guesses
-    double wait_seconds = 0;      // a lease had nothing to hand out
+             useful_guesses = 0;             // experts whose reads began on a guess; of them, demanded later
+    uint64_t guessed_bytes = 0;              // read for guesses
+    double wait_seconds = 0;                 // a lease had nothing to hand out
+    uint64_t warmed = 0, warmed_useful = 0;  // experts that warming read; of them, demanded before they left
+    uint64_t warmed_bytes = 0;               // read for warming
 };
 
 class ExpertCache {
@@ -92,6 +98,20 @@ class ExpertCache {
     void guess(uint32_t layer, std::span<const uint32_t> experts, bool drop_stale);
     /// False if everything is here, and for a while after fewer than a quarter of the last guesses came true.
     bool wants_guesses();
+
+    /// demands: of each expert in earlier runs, by key (see first_key()). Starts to read the most used ones
+    /// into free slots, a few at a time, in idle drive time; returns at once. It ends when the slots are
+    /// full.
+    void warm(const std::vector<uint32_t>& demands);
+    /// No forward pass is running: what a lease paused goes on.
+    void resume_warming();
+    /// For good: must be called before the reader goes.
+    void stop_warming();
+    /// Demands of each expert, by key, since the last call.
+    std::vector<uint32_t> take_demands();
+    /// The key of a layer's expert 0; the others follow it.
+    ExpertKey first_key(uint32_t layer) const { return first_key_[layer]; }
+
     CacheStats stats() const;
     void forget_stats();
 
@@ -107,6 +127,8 @@ class ExpertCache {
         uint8_t outstanding = 0;  // reads not completed
         bool guessed = false;     // only a guess asked for it so far
         bool counted = true;      // in the statistics of guesses
+        bool warmed = false;      // warming asked for it first
+        bool demanded = true;     // a lease asked for it since (of warmed ones)
         int error = 0;            // of a read that failed
         uint32_t failed_slice = 0;
         std::array<uint64_t, 3> region{};  // of each slice, from the slot's offset
@@ -136,6 +158,10 @@ class ExpertCache {
     void queue_reads(uint32_t slot, ReadClass kind, std::vector<ReadRequest>& out);
     void unpin(uint32_t slot);
     void free_slot(uint32_t slot);
+    void start_warm_reads(std::vector<ReadRequest>& out);
+    void finish_warm_read(uint32_t slot);
+    void pause_warming();
+    void demand_warmed(Slot& slot);
     ExpertView view(uint32_t slot) const;
     [[noreturn]] void throw_read_error(const Slot& slot) const;
 
@@ -153,6 +179,11 @@ class ExpertCache {
     std::vector<Slot> slots_;
     std::vector<uint32_t> slot_of_;  // of each key, or none
     std::vector<SlotClass> classes_;
+    std::vector<uint32_t> demands_;      // of each key, since take_demands()
+    std::deque<ExpertKey> to_warm_;      // most used first
+    std::vector<ExpertKey> warm_order_;  // read since warming went on, most used first
+    uint32_t warm_in_flight_ = 0;        // experts
+    bool warming_ = false;
     CacheStats stats_, judged_;  // judged_: when guesses were last judged
     uint64_t guesses_off_ = 0;   // layers for which no guesses are wanted
 };

@@ -123,6 +123,12 @@ class Lfru : public EvictionPolicy {
         demands_ = 0;  // O(keys) once in 16 times the capacity: O(1) amortised
         for (auto& c : counts_) c = uint8_t(c / 2);
     }
+    void remember(ExpertKey key, uint32_t demands) override {
+        // Enough to outlast a long prompt that asks for everything once; this run's own counts soon weigh
+        // more.
+        constexpr uint32_t most_remembered = 15;
+        counts_[key] = uint8_t(std::min(demands, most_remembered));
+    }
     void add(ExpertKey key, bool demanded) override {
         lists_.push_newest(demanded ? 1 + class_of(counts_[key]) : 0, key);
     }

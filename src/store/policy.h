@@ -26,6 +26,8 @@ class EvictionPolicy {
     /// The router asked for a key, resident or not: called once for each demand, before add/remove. Guesses
     /// are not demands.
     virtual void demand(ExpertKey key) = 0;
+    /// The key was asked for that often in earlier runs. Called before anything is demanded.
+    virtual void remember(ExpertKey, uint32_t) {}
     /// The key may leave from now on. demanded: false for one that only a guess brought in, and no demand
     /// since.
     virtual void add(ExpertKey key, bool demanded) = 0;

@@ -97,7 +97,9 @@ WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, S
         plan_bytes_.working_set_bytes += l.n_experts ? n_used * l.expert_bytes() : 0;
 }
 
-WeightStore::~WeightStore() = default;
+WeightStore::~WeightStore() {
+    if (cache_) cache_->stop_warming();
+}
 
 std::unique_ptr<Reader> WeightStore::open_reader(std::span<std::byte> arena, ReadDone done) const {
     std::vector<std::filesystem::path> files;
@@ -115,6 +117,7 @@ void WeightStore::load(uint64_t expert_budget, const std::function<void(uint64_t
         const bool all = plan_bytes_.all_expert_bytes <= expert_budget;  // the bar counts the experts too
         if (on_progress) on_progress(done, all ? total + plan_.expert_bytes() : total);
     });
+    drive_rate_ = reader_->stats().bytes_per_second();
     const auto sources = layer_sources();
     if (plan_bytes_.all_expert_bytes == 0) {
         io_description_ = reader_->description();
@@ -198,6 +201,27 @@ void WeightStore::guess(uint32_t layer, std::span<const uint32_t> experts) const
     if (cache_) cache_->guess(layer, experts, true);
 }
 
+void WeightStore::warm(const UsageCounts& usage) const {
+    if (!cache_) return;
+    std::vector<uint32_t> demands(cache_->n_experts());
+    for (uint32_t layer = 0; layer < plan_.experts.size(); ++layer)
+        for (uint32_t e = 0; e < n_experts(layer); ++e)
+            demands[cache_->first_key(layer) + e] = usage.at(layer, e);
+    cache_->warm(demands);
+}
+
+void WeightStore::resume_warming() const {
+    if (cache_) cache_->resume_warming();
+}
+
+void WeightStore::take_demands(UsageCounts& usage) const {
+    if (!cache_) return;
+    const auto demands = cache_->take_demands();
+    for (uint32_t layer = 0; layer < plan_.experts.size(); ++layer)
+        for (uint32_t e = 0; e < n_experts(layer); ++e)
+            usage.at(layer, e) += demands[cache_->first_key(layer) + e];
+}
+
 bool WeightStore::wants_guesses() const {
     return cache_ && options_.look_ahead && cache_->wants_guesses();
 }
@@ -211,8 +235,21 @@ CacheStats WeightStore::cache_stats() const {
 ReaderStats WeightStore::reader_stats() const {
     return reader_ ? reader_->stats() : ReaderStats();
 }
+void WeightStore::saw_rate(uint64_t bytes, double seconds) const {
+    constexpr uint64_t least = 64 << 20;  // a drive's own cache can outrun it for less
+    if (bytes < least || seconds <= 0) return;
+    const double rate = double(bytes) / seconds;
+    double best = drive_rate_;
+    while (rate > best && !drive_rate_.compare_exchange_weak(best, rate)) {
+    }
+}
 std::string WeightStore::io_description() const {
     return io_description_;
+}
+
+uint32_t WeightStore::n_experts(uint32_t layer) const {
+    const GgufTensor* gate = plan_.experts[layer].gate;
+    return gate ? uint32_t(gate->shape[2]) : 0;
 }
 
 uint32_t WeightStore::total_experts() const {

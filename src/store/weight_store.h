@@ -10,6 +10,7 @@
 // measured against.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "store/expert_cache.h"
 #include "store/lease.h"
 #include "store/route_trace.h"
+#include "store/usage.h"
 
 namespace sluice {
 
@@ -76,6 +78,13 @@ class WeightStore {
     /// Starts reading experts that may be asked for soon, the likeliest first, in idle drive time (see
     /// ExpertCache).
     void guess(uint32_t layer, std::span<const uint32_t> experts) const;
+    /// Starts to read what earlier work asked for most, while nothing is demanded and slots are free. usage:
+    /// of this model's layers and experts.
+    void warm(const UsageCounts& usage) const;
+    /// No forward pass is running: warming goes on, if it has not ended.
+    void resume_warming() const;
+    /// Adds the demands since the last call to `usage`.
+    void take_demands(UsageCounts& usage) const;
     /// Whether guesses can pay at present.
     bool wants_guesses() const;
 
@@ -83,6 +92,12 @@ class WeightStore {
     uint64_t bytes() const;
     CacheStats cache_stats() const;
     ReaderStats reader_stats() const;
+    /// Bytes a second: the best rate that was seen over a stretch of reading with a deep queue. Loading the
+    /// dense weights is the first. 0: not measured (mmap).
+    double drive_rate() const { return drive_rate_; }
+    /// Experts were read at this rate: the drive's if nothing better was seen, and if it was more than a
+    /// burst.
+    void saw_rate(uint64_t bytes, double seconds) const;
     uint32_t cached_experts() const { return cache_ ? cache_->n_slots() : 0; }
     uint32_t total_experts() const;
     /// "io_uring, direct, depth 32", for the user.
@@ -92,6 +107,7 @@ class WeightStore {
     class Mapping;
     void fill_cache(const std::function<void(uint64_t, uint64_t)>& on_progress);
     std::vector<LayerSource> layer_sources() const;
+    uint32_t n_experts(uint32_t layer) const;
     std::unique_ptr<Reader> open_reader(std::span<std::byte> arena, ReadDone done) const;
     MatrixView shape_of(const GgufTensor& tensor) const;
 
@@ -107,6 +123,7 @@ class WeightStore {
     std::string io_description_;
     uint64_t alignment_ = 1;
     std::unique_ptr<RouteTraceWriter> trace_;
+    mutable std::atomic<double> drive_rate_{0};
 };
 
 }  // namespace sluice

@@ -31,8 +31,15 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return p;
 }
 
-std::vector<std::string> merged_environment(const Environment& added) {
+/// What programs under test remember must not end up in the cache of who runs the tests.
+const std::string& cache_folder() {
+    static const TemporaryFolder folder;
+    return folder.path();
+}
+
+std::vector<std::string> merged_environment(Environment added) {
     std::vector<std::string> all;
+    added.try_emplace("XDG_CACHE_HOME", cache_folder());
     for (char** e = environ; *e; ++e) {
         const std::string entry = *e;
         if (!added.contains(entry.substr(0, entry.find('=')))) all.push_back(entry);
