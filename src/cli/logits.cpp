@@ -34,7 +34,9 @@ std::string_view bytes_of(std::span<const float> values) {
 int run(const LogitsOptions& o) {
     const auto tokens = parse_token_list(o.tokens == "-" ? read_all("-") : o.tokens);
     if (tokens.empty()) throw UsageError("expected at least one token id after --tokens, found none");
-    const Engine engine = open_engine(o.model, o.engine);
+    EngineFlags flags = o.engine;
+    flags.learn = false;  // ids chosen for a test say nothing of the user's work
+    const Engine engine = open_engine(o.model, flags);
     Session session(engine, o.engine.session_options());
     if (tokens.size() > session.context())
         fail(ErrorCode::out_of_budget,

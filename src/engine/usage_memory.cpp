@@ -6,8 +6,6 @@ namespace sluice {
 
 namespace {
 
-constexpr auto time_between_saves = std::chrono::minutes(3);
-
 std::filesystem::path chosen(const std::string& folder) {
     return folder.empty() ? default_usage_folder() : std::filesystem::path(folder);
 }
@@ -16,9 +14,10 @@ std::filesystem::path chosen(const std::string& folder) {
 
 UsageMemory::UsageMemory(const GgufFile& file, uint32_t n_layers, uint32_t n_experts,
                          const WeightStore& store, const std::string& folder,
-                         std::vector<std::string>& notices)
+                         std::vector<std::string>& notices, std::chrono::seconds save_every)
     : store_(store),
       file_(chosen(folder), model_fingerprint(file), n_layers, n_experts),
+      save_every_(save_every),
       counts_(n_layers, n_experts) {
     const auto tell = [&](const std::string& problem) {
         notices.push_back(
@@ -47,7 +46,7 @@ UsageMemory::~UsageMemory() {
 void UsageMemory::rest() {
     store_.resume_warming();
     std::lock_guard lock(mutex_);
-    if (Clock::now() - saved_ >= time_between_saves) save();
+    if (Clock::now() - saved_ >= save_every_) save();
 }
 
 /// A problem at this point is not worth an error: the file stays as it was.

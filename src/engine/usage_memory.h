@@ -15,9 +15,11 @@ namespace sluice {
 class UsageMemory {
   public:
     /// Reads the file and starts to warm the store. folder: empty for the user's cache folder. What cannot be
-    /// read or written becomes a notice. The store must outlive it.
+    /// read or written becomes a notice. The store must outlive it. save_every: the time between two writes
+    /// while answers come.
     UsageMemory(const GgufFile& file, uint32_t n_layers, uint32_t n_experts, const WeightStore& store,
-                const std::string& folder, std::vector<std::string>& notices);
+                const std::string& folder, std::vector<std::string>& notices,
+                std::chrono::seconds save_every = std::chrono::minutes(3));
     /// Writes what was learnt.
     ~UsageMemory();
     UsageMemory(const UsageMemory&) = delete;
@@ -32,6 +34,7 @@ class UsageMemory {
 
     const WeightStore& store_;
     UsageFile file_;
+    std::chrono::seconds save_every_;
     bool writable_ = false;
     std::mutex mutex_;  // of what follows
     UsageCounts counts_;

@@ -10,6 +10,7 @@
 
 #include "sluice/engine.h"
 
+#include "engine/impl.h"
 #include "test_models.h"
 
 namespace sluice {
@@ -97,6 +98,7 @@ TEST_F(Learning, TheSecondStartWarmsAndGivesTheSameTokens) {
 TEST_F(Learning, APromptAtOnceInterruptsWarmingAndGivesTheSameTokens) {
     const auto first = answer(Engine::open(test::rill(), options(true)), question).tokens;
     for (int i = 0; i < 5; ++i) {
+        Engine::open(test::rill(), options(true));  // closed while it warms
         const Engine engine = Engine::open(test::rill(), options(true));
         std::this_thread::sleep_for(std::chrono::milliseconds(3 * i));
         EXPECT_EQ(answer(engine, question).tokens, first);
@@ -120,6 +122,28 @@ TEST_F(Learning, OffNothingIsReadOrWritten) {
 TEST_F(Learning, AnEngineThatAnsweredNothingWritesNothing) {
     Engine::open(test::rill(), options(true));
     EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(Learning, LongUseIsWrittenWhileItLasts) {
+    const Engine engine = Engine::open(test::rill(), options(false));
+    const Engine::Impl& impl = *engine.impl();
+    std::vector<std::string> notices;
+    const auto remember = [&](std::chrono::seconds every) {
+        return std::make_unique<UsageMemory>(impl.file, impl.params.n_layers, impl.params.moe.n_experts,
+                                             *impl.store, (folder / "usage").string(), notices, every);
+    };
+    auto seldom = remember(std::chrono::hours(1));
+    answer(engine, question);
+    seldom->rest();
+    EXPECT_EQ(files(), 0u);
+    seldom.reset();
+    ASSERT_EQ(files(), 1u);
+    fs::remove(only_file());
+    const auto often = remember(std::chrono::seconds(0));
+    answer(engine, question);
+    often->rest();
+    EXPECT_EQ(files(), 1u) << "a crash would lose the whole session";
+    EXPECT_TRUE(notices.empty());
 }
 
 TEST_F(Learning, ADamagedFileIsANoticeAndIsReplaced) {
