@@ -66,7 +66,8 @@ struct EngineOptions {
     // start. Off unless asked for: a library should not write files that nobody expects.
     bool learn = false;
     std::string usage_folder{};  // empty: sluice/usage in the user's cache folder ($XDG_CACHE_HOME, ~/.cache)
-    bool look_ahead = true;      // idle drive time reads what the next layer will probably ask for
+    std::vector<std::string> mirrors{};  // folders on other drives with copies of some or all of the files
+    bool look_ahead = true;              // idle drive time reads what the next layer will probably ask for
     std::function<void(const EngineInfo&)> on_plan{};  // when memory is planned, before weights are read
     std::function<void(const LoadProgress&)> on_progress{};  // while weights are read; called from one thread
 };
@@ -134,6 +135,8 @@ class Engine {
     /// Bytes of KV cache one token needs over all layers.
     uint64_t kv_bytes_per_token(KvType type) const;
     StreamStats stream_stats() const;
+    /// What happened since the last call that a user should know: a mirror failed and was dropped.
+    std::vector<std::string> take_notices() const;
 
     /// Token ids of a text, without BOS. Control tokens are recognised only if parse_special.
     std::vector<TokenId> tokenize(std::string_view text, bool parse_special) const;

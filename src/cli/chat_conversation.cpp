@@ -1,5 +1,6 @@
 #include "cli/chat_conversation.h"
 
+#include "cli/engine_flags.h"
 #include "cli/figures.h"
 #include "cli/input.h"
 #include "cli/output.h"
@@ -47,6 +48,7 @@ void ChatConversation::say(const std::string& text, const ChatSettings& settings
 void ChatConversation::print_figures(const GenerateOptions& options, StopReason reason) const {
     const bool sampled = options.sampling.temperature > 0 && options.sampling.top_k != 1;
     const Figures figures{engine_, session_, kv_type_, options.sampling.seed, sampled, reason};
+    show_notices(engine_);
     write_error(dim(figures_line(figures), Stream::error) + "\n");
 }
 

@@ -103,6 +103,13 @@ void EngineFlags::add_to(CLI::App& command) {
                   "Do not read ahead what the next layer will probably need (by default, in idle drive time)")
         ->group(drive);
     command
+        .add_option("--mirror", mirrors,
+                    "A folder on another drive with a copy of some or all of the model's files: reads are "
+                    "spread over the drives (repeatable)")
+        ->type_name("DIR")
+        ->allow_extra_args(false)
+        ->group(drive);
+    command
         .add_option("--route-trace", route_trace, "Write which experts the routers choose, for sluice replay")
         ->type_name("FILE")
         ->group(drive);
@@ -119,6 +126,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.cache_policy = cache_policy;
     o.look_ahead = look_ahead;
     o.route_trace = route_trace;
+    o.mirrors = mirrors;
     o.learn = learn;
     return o;
 }
@@ -142,6 +150,11 @@ Engine open_engine(const std::string& model, const EngineFlags& flags) {
     for (const auto& notice : engine.info().notices)
         write_error(dim("note: " + terminal_safe(notice), Stream::error) + "\n");
     return engine;
+}
+
+void show_notices(const Engine& engine) {
+    for (const auto& notice : engine.take_notices())
+        write_error(dim("note: " + terminal_safe(notice), Stream::error) + "\n");
 }
 
 }  // namespace sluice::cli

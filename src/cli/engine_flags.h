@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <CLI/App.hpp>
 
@@ -18,6 +19,7 @@ struct EngineFlags {
     std::string kv_type = "f16";
     uint32_t batch = 0;
     std::string io, cache_policy, route_trace;
+    std::vector<std::string> mirrors;
     bool look_ahead = true, learn = true;
 
     void add_to(CLI::App& command);
@@ -28,5 +30,8 @@ struct EngineFlags {
 /// Finds and opens a model; shows progress if that takes long, and the engine's notices, on standard error.
 /// Throws cancelled on Ctrl-C.
 Engine open_engine(const std::string& model, const EngineFlags& flags);
+
+/// Shows what happened to the drives since the last call, on standard error.
+void show_notices(const Engine& engine);
 
 }  // namespace sluice::cli

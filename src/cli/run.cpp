@@ -122,6 +122,7 @@ int run(const RunOptions& o) {
     const Figures figures{engine,  session,           parse_kv_type(o.engine.kv_type), options.sampling.seed,
                           sampled, a.generated.reason};
     if (o.json) print_json(a, prompt, figures);
+    show_notices(engine);
     write_error(dim(figures_line(figures), Stream::error) + "\n");
     steps.commit();
     return interrupted() ? exit_interrupted : exit_ok;

@@ -210,6 +210,7 @@ void Engine::Impl::load(const EngineOptions& options) {
         options.cache_policy.empty() ? CachePolicy::lfru : parse_cache_policy(options.cache_policy);
     store_options.look_ahead = options.look_ahead;
     store_options.route_trace = options.route_trace;
+    store_options.mirrors.assign(options.mirrors.begin(), options.mirrors.end());
     store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
     transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
     plan_memory(options);
@@ -261,6 +262,10 @@ StreamStats Engine::Impl::stream_stats() const {
 
 StreamStats Engine::stream_stats() const {
     return impl_->stream_stats();
+}
+
+std::vector<std::string> Engine::take_notices() const {
+    return impl_->store->take_notices();
 }
 
 const Tokenizer& Engine::Impl::need_tokenizer() const {

@@ -49,6 +49,7 @@ std::span<const float> Transformer::forward(std::span<const Segment> segments,
         }
     }
     const auto logits = head(batch, x);
+    store_.check_unchanged();  // before the tokens count as computed
     for (const Segment& s : segments) s.cache->grow(uint32_t(s.tokens.size()));
     return logits;
 }

@@ -148,6 +148,7 @@ std::optional<uint32_t> ExpertCache::take_slot(ExpertKey key, bool for_guess) {
     s.key = key;
     s.landed = 0;
     s.error = 0;
+    s.inherited = false;
     s.guessed = for_guess;
     s.counted = !for_guess;
     s.warmed = false;
@@ -334,6 +335,7 @@ ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_
             ExpertCache::Slot& s = cache_.slots_[slot];
             cache_.class_of(entry.key).policy->remove(entry.key);
             ++s.pins;
+            s.inherited = s.outstanding > 0;
             entry.slot = slot;
             entry.stage = Stage::lent;
             const bool whole = s.landed == ExpertCache::all_landed;
@@ -370,17 +372,20 @@ void ExpertLease::start_pending(std::vector<ReadRequest>& reads) {
     }
 }
 
-/// Called with the mutex held. Guesses that were dropped before they started, and are wanted now, are asked
-/// for properly.
-void ExpertLease::collect(Ready& ready, std::vector<ReadRequest>& reads) {
+/// Called with the mutex held. Guesses that were dropped before they started, and reads that an earlier lease
+/// or a guess began and that failed, are asked for properly. Returns a slot whose read failed, if any.
+const ExpertCache::Slot* ExpertLease::collect(Ready& ready, std::vector<ReadRequest>& reads) {
+    const ExpertCache::Slot* failed = nullptr;
     for (uint32_t i = 0; i < entries_.size(); ++i) {
         Entry& e = entries_[i];
         if (e.stage != Stage::lent && e.stage != Stage::gate_up_taken) continue;
-        const ExpertCache::Slot& s = cache_.slots_[e.slot];
-        if (s.error == ECANCELED) {
-            if (s.outstanding == 0) cache_.queue_reads(e.slot, ReadClass::demanded, reads);
+        ExpertCache::Slot& s = cache_.slots_[e.slot];
+        if (s.error == ECANCELED || (s.error && s.inherited)) {
+            if (s.outstanding > 0) continue;
+            s.inherited = false;
+            cache_.queue_reads(e.slot, ReadClass::demanded, reads);
         } else if (s.error) {
-            cache_.throw_read_error(s);
+            failed = &s;
         }
         if (e.stage == Stage::lent && (s.landed & 3) == 3) {
             ready.gate_up.push_back(i);
@@ -392,6 +397,7 @@ void ExpertLease::collect(Ready& ready, std::vector<ReadRequest>& reads) {
             ++taken_;
         }
     }
+    return failed;
 }
 
 ExpertLease::Ready ExpertLease::take_ready() {
@@ -403,13 +409,14 @@ ExpertLease::Ready ExpertLease::take_ready() {
     for (;;) {
         std::vector<ReadRequest> reads;
         start_pending(reads);
-        collect(ready, reads);
-        if (!reads.empty()) {
+        const auto* failed = collect(ready, reads);
+        if (!reads.empty()) {  // in any case: their slots wait for them
             lock.unlock();
             cache_.reader_->submit(reads);
             lock.lock();
-            continue;
         }
+        if (failed) cache_.throw_read_error(*failed);
+        if (!reads.empty()) continue;
         if (!ready.empty()) break;
         waited = true;
         cache_.landed_.wait(lock);

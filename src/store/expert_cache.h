@@ -129,6 +129,7 @@ class ExpertCache {
         bool counted = true;      // in the statistics of guesses
         bool warmed = false;      // warming asked for it first
         bool demanded = true;     // a lease asked for it since (of warmed ones)
+        bool inherited = false;   // a lease took it over with reads in flight that it did not ask for
         int error = 0;            // of a read that failed
         uint32_t failed_slice = 0;
         std::array<uint64_t, 3> region{};  // of each slice, from the slot's offset
@@ -210,7 +211,7 @@ class ExpertLease : public Lease {
         Stage stage = Stage::pending;
     };
     void start_pending(std::vector<ReadRequest>& reads);
-    void collect(Ready& ready, std::vector<ReadRequest>& reads);
+    const ExpertCache::Slot* collect(Ready& ready, std::vector<ReadRequest>& reads);
 
     ExpertCache& cache_;
     std::vector<Entry> entries_;

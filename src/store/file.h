@@ -20,6 +20,7 @@ class ReadFile {
     /// an error and at the end of the file (it has shrunk since it was opened).
     void read(uint64_t offset, std::span<std::byte> out) const;
     const std::filesystem::path& path() const { return path_; }
+    int fd() const { return fd_; }
 
   private:
     std::filesystem::path path_;

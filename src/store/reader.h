@@ -61,6 +61,8 @@ class Reader {
     virtual ReaderStats stats() const = 0;
     /// "io_uring, direct, registered buffers, depth 32": shown to the user.
     virtual std::string description() const = 0;
+    /// What the user should know of since the last call: a drive was dropped.
+    virtual std::vector<std::string> take_notices() { return {}; }
 };
 
 using ReadDone = std::function<void(const ReadOutcome&)>;

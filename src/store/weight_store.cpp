@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/fail.h"
+#include "store/mirror.h"
 
 namespace sluice {
 
@@ -82,6 +83,10 @@ WeightStore::WeightStore(const GgufFile& file, LoadPlan plan, uint32_t n_used, S
         trace_ = std::make_unique<RouteTraceWriter>(options_.route_trace,
                                                     file_.metadata().get_string("general.name", ""), layers);
     }
+    if (options_.io == IoMode::mmap && !options_.mirrors.empty())
+        fail(ErrorCode::invalid_argument, "--mirror does not go with --io mmap; leave out one of them");
+    drives_ = find_drives(file_, options_.mirrors);
+    for (const auto& d : drives_) watched_.emplace_back(d.paths);
     if (options_.io == IoMode::mmap) {
         mapping_ = std::make_unique<Mapping>(file_);
         io_description_ = "mmap: the kernel's page cache";
@@ -101,13 +106,40 @@ WeightStore::~WeightStore() {
     if (cache_) cache_->stop_warming();
 }
 
-std::unique_ptr<Reader> WeightStore::open_reader(std::span<std::byte> arena, ReadDone done) const {
-    std::vector<std::filesystem::path> files;
-    for (const auto& shard : file_.shards()) files.push_back(shard.path);
+std::unique_ptr<Reader> WeightStore::open_reader(std::span<std::byte> arena, ReadDone done) {
     ReaderOptions o;
     o.mode = options_.io;
     o.arena = arena;
-    return make_reader(files, o, std::move(done));
+    if (drives_.size() == 1) return make_reader(drives_[0].paths, o, std::move(done));
+    std::vector<uint64_t> sizes;
+    for (const auto& shard : file_.shards()) sizes.push_back(shard.file_bytes);
+    const auto make = [&](const DriveFiles& d, ReadDone drive_done) {
+        return make_reader(d.paths, o, std::move(drive_done));
+    };
+    auto set = std::make_unique<DriveSet>(drives_, std::move(sizes), make, std::move(done));
+    drive_set_ = set.get();
+    return set;
+}
+
+std::vector<std::string> WeightStore::take_notices() const {
+    return reader_ ? reader_->take_notices() : std::vector<std::string>();
+}
+
+void WeightStore::check_unchanged() const {
+    const bool read_later = mapping_ || (cache_ && !cache_->holds_everything());
+    if (!read_later) return;
+    for (uint32_t drive = 0; drive < watched_.size(); ++drive) {
+        if (drive > 0 && drive_set_->given_up(drive)) continue;
+        const auto [change, path] = watched_[drive].change();
+        if (change == WatchedFiles::Change::none) continue;
+        const bool cut = change == WatchedFiles::Change::cut;
+        if (drive > 0 && cut)
+            drive_set_->give_up(drive, "a file was cut while in use");
+        else
+            fail(ErrorCode::invalid_file,
+                 "expected {} to stay as it is while in use, found it {}; restore it and start again",
+                 path.string(), cut ? "cut short" : "written to");
+    }
 }
 
 void WeightStore::load(uint64_t expert_budget, const std::function<void(uint64_t, uint64_t)>& on_progress) {

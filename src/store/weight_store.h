@@ -21,10 +21,12 @@
 #include "format/gguf.h"
 #include "kernels/matrix.h"
 #include "store/dense_arena.h"
+#include "store/drive_set.h"
 #include "store/expert_cache.h"
 #include "store/lease.h"
 #include "store/route_trace.h"
 #include "store/usage.h"
+#include "store/watched_files.h"
 
 namespace sluice {
 
@@ -45,7 +47,8 @@ struct StoreOptions {
     IoMode io = IoMode::automatic;
     CachePolicy policy = CachePolicy::lru;
     bool look_ahead = true;
-    std::string route_trace{};  // a file for what routers choose; empty: none
+    std::vector<std::filesystem::path> mirrors{};  // folders with copies of some or all of the files
+    std::string route_trace{};                     // a file for what routers choose; empty: none
 };
 
 /// Decided before anything is read, so that a budget can be refused with its numbers.
@@ -100,6 +103,10 @@ class WeightStore {
     void saw_rate(uint64_t bytes, double seconds) const;
     uint32_t cached_experts() const { return cache_ ? cache_->n_slots() : 0; }
     uint32_t total_experts() const;
+    /// Throws invalid_file if weights still come from the files and somebody changed one since the start.
+    void check_unchanged() const;
+    /// What happened to the drives since the last call.
+    std::vector<std::string> take_notices() const;
     /// "io_uring, direct, depth 32", for the user.
     std::string io_description() const;
 
@@ -108,7 +115,7 @@ class WeightStore {
     void fill_cache(const std::function<void(uint64_t, uint64_t)>& on_progress);
     std::vector<LayerSource> layer_sources() const;
     uint32_t n_experts(uint32_t layer) const;
-    std::unique_ptr<Reader> open_reader(std::span<std::byte> arena, ReadDone done) const;
+    std::unique_ptr<Reader> open_reader(std::span<std::byte> arena, ReadDone done);
     MatrixView shape_of(const GgufTensor& tensor) const;
 
     const GgufFile& file_;
@@ -116,7 +123,10 @@ class WeightStore {
     uint32_t n_used_;
     StoreOptions options_;
     StorePlan plan_bytes_;
-    std::unique_ptr<Mapping> mapping_;  // --io mmap
+    std::vector<DriveFiles> drives_;     // the model's own folder, and mirrors
+    std::vector<WatchedFiles> watched_;  // of each drive
+    DriveSet* drive_set_ = nullptr;      // reader_, if there are several drives
+    std::unique_ptr<Mapping> mapping_;   // --io mmap
     std::unique_ptr<DenseArena> dense_;
     std::unique_ptr<ExpertCache> cache_;
     std::unique_ptr<Reader> reader_;  // last: its threads use the others
