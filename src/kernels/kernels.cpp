@@ -12,6 +12,9 @@ extern const KernelTable table;
 namespace avx2 {
 extern const KernelTable table;
 }
+namespace avxvnni {
+extern const KernelTable table;
+}
 namespace avx512 {
 extern const KernelTable table;
 }
@@ -21,10 +24,13 @@ const KernelTable& kernel_table(Isa isa) {
 #if defined(SLUICE_X86)
         case Isa::avx512:
             return avx512::table;
+        case Isa::avxvnni:
+            return avxvnni::table;
         case Isa::avx2:
             return avx2::table;
 #else
         case Isa::avx512:
+        case Isa::avxvnni:
         case Isa::avx2:
             fail(ErrorCode::unsupported, "this build of Sluice has no {} kernels", to_string(isa));
 #endif

@@ -1,4 +1,4 @@
-// ints.h for AVX2: eight lanes. Included by ints.h alone.
+// ints.h for AVX2, with or without VNNI: eight lanes. Included by ints.h alone.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,28 @@ SLUICE_INTS Ints multiply(Ints a, Ints b) {
 SLUICE_INTS Ints pairs(Ints u, Ints s) {
     return _mm256_maddubs_epi16(u, s);
 }
+#if defined(__AVXVNNI__)
+
+/// acc + two products of signed 16-bit numbers.
+SLUICE_INTS Ints dot2(Ints acc, Ints a, Ints b) {
+    return _mm256_dpwssd_avx_epi32(acc, a, b);
+}
+/// acc + four products of unsigned u and signed s.
+SLUICE_INTS Ints dot4(Ints acc, Ints u, Ints s) {
+    return _mm256_dpbusd_avx_epi32(acc, u, s);
+}
+/// Signed weights of 8 bits go through dot4 with 128 added; what that adds to a sum is 128 times the sum of
+/// s.
+inline constexpr int wide_zero = 128;
+SLUICE_INTS Ints unsigned_of(Ints w) {
+    return _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+}
+SLUICE_INTS Ints dot4_wide(Ints acc, Ints unsigned_w, Ints s) {
+    return dot4(acc, unsigned_w, s);
+}
+
+#else
+
 /// acc + two products of signed 16-bit numbers.
 SLUICE_INTS Ints dot2(Ints acc, Ints a, Ints b) {
     return add(acc, _mm256_madd_epi16(a, b));
@@ -56,6 +78,8 @@ SLUICE_INTS Ints dot4_wide(Ints acc, Ints w, Ints s) {
     return dot2(acc, pairs_wide(w, s), _mm256_set1_epi16(1));
 }
 
+#endif
+
 /// The scales of 16 weights each: those with even numbers in the lower half, the others in the upper one.
 struct Scales {
     __m256i v;
@@ -68,6 +92,10 @@ SLUICE_INTS Scales load_scales(const int16_t* sixteen) {
 /// For the i-th vector of weights, for sums of two products.
 SLUICE_INTS Ints scales16(Scales s, int i) {
     return _mm256_shuffle_epi8(s.v, _mm256_set1_epi16(int16_t(2 * i | (2 * i + 1) << 8)));
+}
+/// … and as 32-bit numbers for sums of four.
+SLUICE_INTS Ints scales32(Scales s, int i) {
+    return _mm256_srai_epi32(scales16(s, i), 16);
 }
 SLUICE_INTS __m256i products_of_sixteen(const int16_t* a, const int16_t* b) {
     return _mm256_madd_epi16(load(a), load(b));

@@ -80,7 +80,7 @@ template <typename B>
         const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
         if constexpr (!B::wide)
             acc = ints::dot2(acc, ints::pairs(q, x), ints::scales16(scales, i));
-#if defined(__AVX512VNNI__)
+#if defined(SLUICE_VNNI)
         else
             acc = ints::add(acc, ints::multiply(ints::dot4_wide(ints::zero(), ints::unsigned_of(q), x),
                                                 ints::scales32(scales, i)));
@@ -192,7 +192,7 @@ inline constexpr uint32_t tokens_at_once = 256;
 /// 256 columns of a panel of rows, turned: q[k] holds columns 4 k … 4 k + 3 of each row.
 struct Panel256 {
     Ints q[64];
-    Ints scale[16];      // 32 bits; in pairs of 16 bits for AVX2, whose products of bytes come in pairs
+    Ints scale[16];      // 32 bits; in pairs of 16 bits without VNNI, whose products of bytes come in pairs
     Ints correction[8];  // minima or scales of two groups, 16 bits each
     alignas(64) float d[panel_rows], dmin[panel_rows];
 };
@@ -221,8 +221,11 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
         if constexpr (B::has_min) panel.dmin[i] = u[i].dmin;
         for (uint32_t g = 0; g < 16; ++g) {
             const int32_t s = u[i].scale[g];
-            scale[g * panel_rows + i] =
-                panel_rows == 16 ? s : int32_t(uint32_t(s) << 16 | (uint32_t(s) & 0xffff));
+#if defined(SLUICE_VNNI)
+            scale[g * panel_rows + i] = s;
+#else
+            scale[g * panel_rows + i] = int32_t(uint32_t(s) << 16 | (uint32_t(s) & 0xffff));
+#endif
         }
         if constexpr (corrected)
             for (uint32_t g = 0; g < 8; ++g)
@@ -249,14 +252,14 @@ template <typename B, int T>
             const Ints q = panel.q[k];
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
-#if defined(__AVX512VNNI__)
+#if defined(SLUICE_VNNI)
                 dot[t] = ints::dot4_wide(dot[t], q, x);
 #else
                 sum[t] = ints::dot2(sum[t], B::wide ? ints::pairs_wide(q, x) : ints::pairs(q, x), scale);
 #endif
             });
         }
-#if defined(__AVX512VNNI__)
+#if defined(SLUICE_VNNI)
         lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
             sum[t] = ints::add(sum[t], ints::multiply(dot[t], scale));
         });
