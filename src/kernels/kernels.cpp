@@ -64,7 +64,7 @@ bool takes_floats(const Product& p) {
 /// evenly, whole panels.
 uint32_t rows_at_once(const Product& p, uint32_t workers) {
     constexpr uint64_t least_work = 64 * 1024;  // multiply-adds
-    const uint32_t panel = takes_floats(p) ? 4 : 16;
+    const uint32_t panel = takes_floats(p) ? 4 : 32;
     const uint64_t per_row = uint64_t(p.w.cols) * p.n;
     const uint64_t even = (p.w.rows + workers * 4 - 1) / (workers * 4);
     const uint64_t rows = std::max<uint64_t>({even, least_work / std::max<uint64_t>(per_row, 1), panel});
@@ -131,7 +131,7 @@ void Kernels::multiply(std::span<const Product> products) {
         const uint32_t step = p.transposed ? p.w.rows : rows_at_once(p, pool_.size());
         for (uint32_t r = 0; r < p.w.rows; r += step) pieces_.push_back({i, r, std::min(p.w.rows, r + step)});
     }
-    const uint64_t floats = std::max<uint64_t>(4 * widest, 4096);
+    const uint64_t floats = std::max<uint64_t>(4 * widest, 8192);
     pool_.run(uint32_t(pieces_.size()), [&](uint32_t task, uint32_t worker) {
         const Piece& piece = pieces_[task];
         const Product& p = products[piece.product];

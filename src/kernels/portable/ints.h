@@ -37,6 +37,12 @@
 
 namespace sluice::ints {
 
+#if defined(SLUICE_VNNI)
+inline constexpr bool has_vnni = true;
+#else
+inline constexpr bool has_vnni = false;
+#endif
+
 SLUICE_INTS Ints four_bytes_everywhere(const void* p) {
     int32_t x;
     __builtin_memcpy(&x, p, 4);

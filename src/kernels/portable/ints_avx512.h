@@ -34,11 +34,14 @@ SLUICE_INTS Ints multiply(Ints a, Ints b) {
 }
 /// acc + four products of unsigned u (below 128 unless the machine has an instruction for it) and signed s.
 SLUICE_INTS Ints dot4(Ints acc, Ints u, Ints s) {
-    return _mm512_dpbusd_epi32(acc, u, s);
+    // As an instruction of its own: g++ copies the accumulator before and after the built-in one.
+    asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(u), "v"(s));
+    return acc;
 }
 /// acc + two products of signed 16-bit numbers.
 SLUICE_INTS Ints dot2(Ints acc, Ints a, Ints b) {
-    return _mm512_dpwssd_epi32(acc, a, b);
+    asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
 }
 /// Sums of two products of unsigned u (below 128) and signed s: 16 bits each.
 SLUICE_INTS Ints pairs(Ints u, Ints s) {
@@ -51,7 +54,7 @@ SLUICE_INTS Ints unsigned_of(Ints w) {
     return _mm512_xor_si512(w, _mm512_set1_epi8(-128));
 }
 SLUICE_INTS Ints dot4_wide(Ints acc, Ints unsigned_w, Ints s) {
-    return _mm512_dpbusd_epi32(acc, unsigned_w, s);
+    return dot4(acc, unsigned_w, s);
 }
 
 /// The scales of 16 weights each, for the i-th vector of weights: as 16-bit numbers for sums of two products…

@@ -131,12 +131,17 @@ SLUICE_UNPACK void unpack_k_scales(const uint8_t* packed, Unpacked256& u) {
     each_twice((b & six) | uint64_t((c >> 4 & four) | (b >> 6 & two) << 4) << 32, u.min);
 }
 
+/// group: weights that share a scale. narrow: the sum of (q - centre) times activations over a group fits 16
+/// bits (its largest magnitude is group * 127 * the larger of centre and the largest q - centre).
 template <TensorType T>
 struct Block256;
 
 template <>
 struct Block256<TensorType::Q4_K> {
     static constexpr uint32_t bytes = 144;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 8;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -154,6 +159,9 @@ struct Block256<TensorType::Q4_K> {
 template <>
 struct Block256<TensorType::Q5_K> {
     static constexpr uint32_t bytes = 176;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -173,6 +181,9 @@ struct Block256<TensorType::Q5_K> {
 template <>
 struct Block256<TensorType::Q2_K> {
     static constexpr uint32_t bytes = 84;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -195,6 +206,9 @@ struct Block256<TensorType::Q2_K> {
 template <>
 struct Block256<TensorType::Q3_K> {
     static constexpr uint32_t bytes = 110;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 0;
     static constexpr int zero = 4;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -221,6 +235,9 @@ struct Block256<TensorType::Q3_K> {
 template <>
 struct Block256<TensorType::Q6_K> {
     static constexpr uint32_t bytes = 210;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 32;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -240,6 +257,9 @@ struct Block256<TensorType::Q6_K> {
 template <>
 struct Block256<TensorType::IQ4_XS> {
     static constexpr uint32_t bytes = 136;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = false, wide = true;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -274,6 +294,9 @@ SLUICE_UNPACK uint32_t four_signs(uint32_t packed) {
 template <>
 struct Block256<TensorType::IQ2_XXS> {
     static constexpr uint32_t bytes = 66;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -309,6 +332,9 @@ SLUICE_UNPACK void odd_scales(const uint8_t* packed, int16_t* out) {
 template <>
 struct Block256<TensorType::IQ2_XS> {
     static constexpr uint32_t bytes = 74;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -329,6 +355,9 @@ struct Block256<TensorType::IQ2_XS> {
 template <>
 struct Block256<TensorType::IQ2_S> {
     static constexpr uint32_t bytes = 82;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -352,6 +381,9 @@ SLUICE_UNPACK uint64_t two_entries(const uint32_t* grid, uint32_t first, uint32_
 template <>
 struct Block256<TensorType::IQ3_XXS> {
     static constexpr uint32_t bytes = 98;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -371,6 +403,9 @@ struct Block256<TensorType::IQ3_XXS> {
 template <>
 struct Block256<TensorType::IQ3_S> {
     static constexpr uint32_t bytes = 110;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -403,6 +438,9 @@ SLUICE_UNPACK Bytes32 in_eighths(Bytes32 grid, Bytes32 shift) {
 template <>
 struct Block256<TensorType::IQ1_S> {
     static constexpr uint32_t bytes = 50;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -425,6 +463,9 @@ struct Block256<TensorType::IQ1_S> {
 template <>
 struct Block256<TensorType::IQ1_M> {
     static constexpr uint32_t bytes = 56;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
