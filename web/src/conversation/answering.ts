@@ -165,7 +165,7 @@ class ShownAnswer {
     const message: Message = { ...this.message, content };
     if (model) message.model = model;
     if (reasoning) message.reasoning = reasoning;
-    if (this.#thinkingMs !== undefined) message.reasoningMs = this.#thinkingMs;
+    if (this.#thinkingStarted > 0) message.reasoningMs = this.#thinkingMs ?? Date.now() - this.#thinkingStarted;
     if (toolCalls.length > 0) message.toolCalls = toolCalls;
     return message;
   }

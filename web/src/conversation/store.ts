@@ -3,6 +3,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { newConversation, newId, titleFrom, type Attachment, type Conversation, type Message, type Settings } from './model';
 import { Storage } from './storage';
+import { defaultSettings } from './defaults';
 import { append, choose, makeThread, replace, shownPath, withConversation, type Thread } from './tree';
 import { exportJson, exportMarkdown, importJson } from './transfer';
 
@@ -12,7 +13,7 @@ export const conversations = signal<Conversation[]>([]);
 const threads = signal<ReadonlyMap<string, Thread>>(new Map());
 export const currentId = signal<string | null>(null);
 /** A conversation that has no message yet is not kept. */
-export const draft = signal<Thread>(makeThread(newConversation()));
+export const draft = signal<Thread>(makeThread(newConversation(defaultSettings())));
 export const current = computed<Thread>(() => (currentId.value === null ? draft.value : threads.value.get(currentId.value)) ?? draft.value);
 export const path = computed<Message[]>(() => shownPath(current.value));
 /** A sentence if conversations cannot be kept. */
@@ -74,7 +75,7 @@ export async function openConversation(id: string): Promise<boolean> {
 }
 
 export function startDraft(): void {
-  draft.value = makeThread(newConversation({ ...current.value.conversation.settings }));
+  draft.value = makeThread(newConversation(defaultSettings()));
 }
 
 /** Adds messages to a conversation, each the child of the one before, and shows the last. */

@@ -123,7 +123,7 @@ function readToolCall(value: unknown, where: string): ToolCall {
   return { id: of('id'), name: of('name'), arguments: of('arguments') };
 }
 
-function readSettings(value: unknown, where: string): Settings {
+export function readSettings(value: unknown, where: string): Settings {
   const fields = record(value, where);
   const settings: Settings = {};
   for (const name of ['system', 'model', 'tools'] as const) if (fields[name] !== undefined) settings[name] = string(fields[name], `${where}: ${name}`);
