@@ -12,13 +12,17 @@ export function licences(): Plugin {
       const folder = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id.replaceAll('\0', ''))?.[1];
       if (folder !== undefined && !folder.endsWith('/vite')) folders.add(folder);
     },
-    generateBundle(_, bundle) {
-      const texts = [...folders].map(notice).sort();
-      for (const file of Object.values(bundle)) {
-        if (file.type !== 'asset' || !file.fileName.endsWith('.html')) continue;
-        const comment = `This page contains these libraries:\n\n${texts.join('\n\n')}`.replaceAll('--', '- -');
-        file.source = `${String(file.source).trimEnd()}\n<!--\n${comment}\n-->\n`;
-      }
+    // After the plugin that inlines the script.
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const texts = [...folders].map(notice).sort();
+        for (const file of Object.values(bundle)) {
+          if (file.type !== 'asset' || !file.fileName.endsWith('.html')) continue;
+          const comment = `This page contains these libraries:\n\n${texts.join('\n\n')}`.replaceAll('--', '- -');
+          file.source = `${String(file.source).trimEnd()}\n<!--\n${comment}\n-->\n`;
+        }
+      },
     },
   };
 }

@@ -30,7 +30,7 @@ function codeBlock(code: string, language: string): string {
 /** An image from outside would tell its server who reads what, so it is shown as a link; images in the text itself are shown. */
 md.renderer.rules.image = (tokens, at, _options, env) => {
   const token = tokens[at]!;
-  const source = token.attrGet('src') ?? '';
+  const source = String(token.attrGet('src') ?? '');
   const label = md.renderer.renderInlineAsText(token.children ?? [], md.options, env);
   if (source.startsWith('data:')) return `<img src="${escape(source)}" alt="${escape(label)}">`;
   return `<a class="image-link" href="${escape(source)}" title="Images from elsewhere are not loaded">Image: ${escape(label || source)}</a>`;

@@ -1,5 +1,5 @@
 import katex from 'katex';
-import type MarkdownIt from 'markdown-it';
+import type { MarkdownIt } from 'markdown-it';
 
 /** Formulas larger than this stay text: typesetting takes time that grows with them. */
 const sizeLimit = 20_000;
