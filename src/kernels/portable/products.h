@@ -37,7 +37,7 @@ template <typename Block>
     return reinterpret_cast<const Block*>(p.activations + token * p.activation_stride);
 }
 
-#if defined(__AVX2__)
+#if defined(SLUICE_INTS)
 
 using ints::Ints;
 using ints::Reals;
@@ -66,8 +66,10 @@ struct PanelRows {
 [[gnu::always_inline]] static inline Ints vector_of(const Bytes32* q, int i) {
 #if defined(__AVX512VNNI__)
     return _mm512_inserti64x4(_mm512_castsi256_si512(__m256i(q[2 * i])), __m256i(q[2 * i + 1]), 1);
-#else
+#elif defined(__AVX2__)
     return __m256i(q[i]);
+#else
+    return ints::load(q + i);
 #endif
 }
 
@@ -78,16 +80,7 @@ template <typename B>
     Ints acc = ints::zero();
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
         const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
-        if constexpr (!B::wide)
-            acc = ints::dot2(acc, ints::pairs(q, x), ints::scales16(scales, i));
-#if defined(SLUICE_VNNI)
-        else
-            acc = ints::add(acc, ints::multiply(ints::dot4_wide(ints::zero(), ints::unsigned_of(q), x),
-                                                ints::scales32(scales, i)));
-#else
-        else
-            acc = ints::dot2(acc, ints::pairs_wide(q, x), ints::scales16(scales, i));
-#endif
+        acc = B::wide ? ints::dot_scaled_wide(acc, q, x, scales, i) : ints::dot_scaled(acc, q, x, scales, i);
     });
     return acc;
 }
@@ -128,8 +121,8 @@ static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t firs
             d[i] = u.d;
             if constexpr (B::has_min) dmin[i] = u.dmin;
             if constexpr (corrected)
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(ints::place_of_eight(corrections, int(i))),
-                                    ints::products_of_sixteen(B::has_min ? u.min : u.scale, a->sums));
+                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
+                                                B::has_min ? u.min : u.scale, a->sums);
         }
         const Ints correction =
             corrected ? ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections)) : ints::zero();
@@ -221,7 +214,7 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
         if constexpr (B::has_min) panel.dmin[i] = u[i].dmin;
         for (uint32_t g = 0; g < 16; ++g) {
             const int32_t s = u[i].scale[g];
-#if defined(SLUICE_VNNI)
+#if defined(SLUICE_DOT4)
             scale[g * panel_rows + i] = s;
 #else
             scale[g * panel_rows + i] = int32_t(uint32_t(s) << 16 | (uint32_t(s) & 0xffff));
@@ -252,14 +245,14 @@ template <typename B, int T>
             const Ints q = panel.q[k];
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
-#if defined(SLUICE_VNNI)
+#if defined(SLUICE_DOT4)
                 dot[t] = ints::dot4_wide(dot[t], q, x);
 #else
                 sum[t] = ints::dot2(sum[t], B::wide ? ints::pairs_wide(q, x) : ints::pairs(q, x), scale);
 #endif
             });
         }
-#if defined(SLUICE_VNNI)
+#if defined(SLUICE_DOT4)
         lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
             sum[t] = ints::add(sum[t], ints::multiply(dot[t], scale));
         });
