@@ -16,6 +16,7 @@
 #include <cpuid.h>
 #endif
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ namespace sluice {
 
 const char* to_string(Isa isa) noexcept {
     switch (isa) {
+        case Isa::neon:
+            return "neon";
         case Isa::avx512:
             return "avx512";
         case Isa::avxvnni:
@@ -65,6 +68,8 @@ std::vector<Isa> available_isas() {
     if (avx2) isas.push_back(Isa::avx2);
     if (avx2 && has_avxvnni()) isas.push_back(Isa::avxvnni);
     if (avx512) isas.push_back(Isa::avx512);
+#elif defined(__aarch64__)
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) isas.push_back(Isa::neon);
 #endif
     return isas;
 }

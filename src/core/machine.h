@@ -15,6 +15,7 @@ enum class Isa {
     avxvnni,  // AVX2 with products of bytes: processors of Intel without AVX-512 since 2021, AMD's since Zen
               // 5
     avx512,   // F, BW, DQ, VL, VNNI
+    neon,     // 64-bit ARM with products of bytes (dotprod of Armv8.2)
 };
 const char* to_string(Isa isa) noexcept;
 /// Those this CPU and operating system run, from the slowest to the fastest.

@@ -9,6 +9,7 @@ namespace sluice {
 namespace plain {
 extern const KernelTable table;
 }
+#if defined(SLUICE_X86)
 namespace avx2 {
 extern const KernelTable table;
 }
@@ -18,26 +19,30 @@ extern const KernelTable table;
 namespace avx512 {
 extern const KernelTable table;
 }
+#elif defined(SLUICE_ARM)
+namespace neon {
+extern const KernelTable table;
+}
+#endif
 
 const KernelTable& kernel_table(Isa isa) {
     switch (isa) {
+        case Isa::plain:
+            return plain::table;
 #if defined(SLUICE_X86)
-        case Isa::avx512:
-            return avx512::table;
-        case Isa::avxvnni:
-            return avxvnni::table;
         case Isa::avx2:
             return avx2::table;
-#else
-        case Isa::avx512:
         case Isa::avxvnni:
-        case Isa::avx2:
-            fail(ErrorCode::unsupported, "this build of Sluice has no {} kernels", to_string(isa));
+            return avxvnni::table;
+        case Isa::avx512:
+            return avx512::table;
+#elif defined(SLUICE_ARM)
+        case Isa::neon:
+            return neon::table;
 #endif
-        case Isa::plain:
-            break;
+        default:
+            fail(ErrorCode::unsupported, "this build of Sluice has no {} kernels", to_string(isa));
     }
-    return plain::table;
 }
 
 float* Kernels::scratch(uint32_t worker, uint64_t n) {

@@ -120,6 +120,10 @@ TEST_P(EachIsa, MatmulIsCloseToFloat64ForEveryType) {
     }
 }
 
+TEST_P(EachIsa, IsTheOneItsTableNames) {
+    EXPECT_STREQ(kernel_table(GetParam()).name, to_string(GetParam()));
+}
+
 TEST_P(EachIsa, HardActivationsStayWithinTheirScale) {
     for (const TensorType type : {TensorType::Q4_K, TensorType::Q8_0, TensorType::IQ2_XS}) {
         const uint32_t cols = 512, rows = 17;

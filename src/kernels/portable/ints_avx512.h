@@ -75,10 +75,19 @@ SLUICE_INTS Ints scales32(Scales s, int i) {
     const __m512i first = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
     return _mm512_permutexvar_epi32(_mm512_add_epi32(first, _mm512_set1_epi32(4 * i)), wide);
 }
+/// acc + the products of the i-th vector of weights, scaled.
+SLUICE_INTS Ints dot_scaled(Ints acc, Ints u, Ints s, Scales scales, int i) {
+    return dot2(acc, pairs(u, s), scales16(scales, i));
+}
+SLUICE_INTS Ints dot_scaled_wide(Ints acc, Ints w, Ints s, Scales scales, int i) {
+    return add(acc, multiply(dot4_wide(zero(), unsigned_of(w), s), scales32(scales, i)));
+}
 /// Eight sums of two products: 16-bit numbers a and b, sixteen of each.
-SLUICE_INTS __m256i products_of_sixteen(const int16_t* a, const int16_t* b) {
-    return _mm256_madd_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a)),
-                             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b)));
+SLUICE_INTS void store_products_of_sixteen(int32_t* out, const int16_t* a, const int16_t* b) {
+    const auto sixteen = [](const int16_t* p) __attribute__((always_inline)) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    };
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_madd_epi16(sixteen(a), sixteen(b)));
 }
 
 SLUICE_INTS Ints sums_of_two(Ints a, Ints b) {

@@ -37,7 +37,7 @@ template <typename Block>
     return reinterpret_cast<const Block*>(p.activations + token * p.activation_stride);
 }
 
-#if defined(__AVX2__)
+#if defined(SLUICE_INTS)
 
 using ints::Ints;
 using ints::Reals;
@@ -66,8 +66,10 @@ struct PanelRows {
 [[gnu::always_inline]] static inline Ints vector_of(const Bytes32* q, int i) {
 #if defined(__AVX512VNNI__)
     return _mm512_inserti64x4(_mm512_castsi256_si512(__m256i(q[2 * i])), __m256i(q[2 * i + 1]), 1);
-#else
+#elif defined(__AVX2__)
     return __m256i(q[i]);
+#else
+    return ints::load(q + i);
 #endif
 }
 
@@ -78,16 +80,7 @@ template <typename B>
     Ints acc = ints::zero();
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
         const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
-        if constexpr (!B::wide)
-            acc = ints::dot2(acc, ints::pairs(q, x), ints::scales16(scales, i));
-#if defined(SLUICE_VNNI)
-        else
-            acc = ints::add(acc, ints::multiply(ints::dot4_wide(ints::zero(), ints::unsigned_of(q), x),
-                                                ints::scales32(scales, i)));
-#else
-        else
-            acc = ints::dot2(acc, ints::pairs_wide(q, x), ints::scales16(scales, i));
-#endif
+        acc = B::wide ? ints::dot_scaled_wide(acc, q, x, scales, i) : ints::dot_scaled(acc, q, x, scales, i);
     });
     return acc;
 }
@@ -139,8 +132,8 @@ static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t firs
             d[i] = u.d;
             if constexpr (B::has_min) dmin[i] = u.dmin;
             if constexpr (corrected)
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(ints::place_of_eight(corrections, int(i))),
-                                    ints::products_of_sixteen(B::has_min ? u.min : u.scale, a->sums));
+                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
+                                                B::has_min ? u.min : u.scale, a->sums);
         }
         const Ints correction =
             corrected ? ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections)) : ints::zero();
@@ -206,7 +199,7 @@ inline constexpr uint32_t tokens_at_once = 256;
 /// A block whose sums of products (of a group, from `B::centre` on) fit 16 bits: one instruction scales and
 /// adds them, where others need a multiplication of 32 bits.
 template <typename B>
-inline constexpr bool is_narrow = ints::has_vnni&& B::narrow;
+inline constexpr bool is_narrow = ints::has_dot4&& B::narrow;
 
 /// 256 columns of a panel of rows, turned: q[k] holds columns 4 k … 4 k + 3 of each row.
 struct Panel256 {
@@ -250,7 +243,7 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
         if constexpr (B::has_min) panel.dmin[part * panel_rows + i] = u[i].dmin;
         for (uint32_t g = 0; g < 256 / B::group; ++g) {
             const int32_t s = u[i].scale[g * in_group];
-            at(panel.scale, g)[i] = is_narrow<B> ? s & 0xffff : ints::has_vnni ? s : two_of_16(s, s);
+            at(panel.scale, g)[i] = is_narrow<B> ? s & 0xffff : ints::has_dot4 ? s : two_of_16(s, s);
         }
         const int16_t* c = B::has_min ? u[i].min : u[i].scale;
         if constexpr (corrected)
@@ -285,7 +278,7 @@ template <typename B, int T>
     for (int g = 0; g < groups; ++g) {
         const Ints* scale = panel.scale[g];
         [[maybe_unused]] Ints dot[T][V];
-        if constexpr (ints::has_vnni)
+        if constexpr (ints::has_dot4)
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 Ints start = ints::zero();
                 if constexpr (is_narrow<B> && B::centre != 0)
@@ -298,7 +291,7 @@ template <typename B, int T>
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
                 lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) {
-#if defined(SLUICE_VNNI)
+#if defined(SLUICE_DOT4)
                     dot[t][v] = ints::dot4_wide(dot[t][v], q[v], x);
 #else
                     sum[t][v] = ints::dot2(
@@ -307,7 +300,7 @@ template <typename B, int T>
                 });
             });
         }
-        if constexpr (ints::has_vnni)
+        if constexpr (ints::has_dot4)
             each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
                 sum[t][v] = is_narrow<B> ? ints::dot2(sum[t][v], dot[t][v], scale[v])
                                          : ints::add(sum[t][v], ints::multiply(dot[t][v], scale[v]));

@@ -14,6 +14,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace sluice::portable {
@@ -94,6 +96,13 @@ SLUICE_UNPACK Bytes32 look_up(const int8_t* book, Bytes32 indices) {
     const __m256i table =
         _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book)));
     return Bytes32(_mm256_shuffle_epi8(table, __m256i(indices)));
+#elif defined(__aarch64__)
+    uint8_t bytes[32];
+    __builtin_memcpy(bytes, &indices, 32);
+    const int8x16_t table = vld1q_s8(book);
+    vst1q_s8(reinterpret_cast<int8_t*>(bytes), vqtbl1q_s8(table, vld1q_u8(bytes)));
+    vst1q_s8(reinterpret_cast<int8_t*>(bytes + 16), vqtbl1q_s8(table, vld1q_u8(bytes + 16)));
+    return load32(bytes);
 #else
     Bytes32 out;
     for (int i = 0; i < 32; ++i) out[i] = uint8_t(book[indices[i]]);
@@ -106,6 +115,10 @@ SLUICE_UNPACK void widen(uint64_t low, uint64_t high, int16_t add, int16_t* out)
 #if defined(__AVX2__)
     const __m256i v = _mm256_cvtepi8_epi16(_mm_set_epi64x(int64_t(high), int64_t(low)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_add_epi16(v, _mm256_set1_epi16(add)));
+#elif defined(__aarch64__)
+    const int16x8_t more = vdupq_n_s16(add);
+    vst1q_s16(out, vaddq_s16(vmovl_s8(vcreate_s8(low)), more));
+    vst1q_s16(out + 8, vaddq_s16(vmovl_s8(vcreate_s8(high)), more));
 #else
     for (int i = 0; i < 8; ++i) {
         out[i] = int16_t(int8_t(low >> 8 * i) + add);
@@ -118,6 +131,10 @@ SLUICE_UNPACK void each_twice(uint64_t eight, int16_t* out) {
 #if defined(__AVX2__)
     const __m128i v = _mm_cvtsi64_si128(int64_t(eight));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(v, v)));
+#elif defined(__aarch64__)
+    const int16x8_t v = vmovl_s8(vcreate_s8(eight));
+    vst1q_s16(out, vzip1q_s16(v, v));
+    vst1q_s16(out + 8, vzip2q_s16(v, v));
 #else
     for (int i = 0; i < 16; ++i) out[i] = int8_t(eight >> 8 * (i / 2));
 #endif
@@ -321,6 +338,10 @@ SLUICE_UNPACK void odd_scales(const uint8_t* packed, int16_t* out) {
 #if defined(__AVX2__)
     const __m128i both = _mm_unpacklo_epi8(_mm_cvtsi64_si128(int64_t(low)), _mm_cvtsi64_si128(int64_t(high)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi8_epi16(both));
+#elif defined(__aarch64__)
+    const int16x8_t a = vmovl_s8(vcreate_s8(low)), b = vmovl_s8(vcreate_s8(high));
+    vst1q_s16(out, vzip1q_s16(a, b));
+    vst1q_s16(out + 8, vzip2q_s16(a, b));
 #else
     for (int i = 0; i < 8; ++i) {
         out[2 * i] = int16_t(low >> 8 * i & 255);
