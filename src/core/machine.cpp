@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace sluice {
@@ -144,6 +145,18 @@ uint32_t cpu_quota() {
 }
 
 }  // namespace
+
+std::string processor_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("model name")) continue;
+        const size_t colon = line.find(':');
+        const size_t begin = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+        if (begin != std::string::npos) return line.substr(begin);
+    }
+    utsname system{};
+    return uname(&system) == 0 ? system.machine : "unknown processor";
+}
 
 uint32_t available_cores() {
     cpu_set_t set;

@@ -23,6 +23,9 @@ std::vector<Isa> available_isas();
 /// The last of them.
 Isa best_isa();
 
+/// What the processor calls itself, or its architecture ("aarch64") if it does not say.
+std::string processor_name();
+
 /// Physical cores this process may use (its affinity mask and cgroup quota respected), at least 1.
 uint32_t available_cores();
 
