@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -20,6 +21,8 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+#include "core/fail.h"
 
 namespace sluice {
 
@@ -77,6 +80,17 @@ std::vector<Isa> available_isas() {
 
 Isa best_isa() {
     return available_isas().back();
+}
+
+Isa parse_isa(std::string_view name) {
+    if (name.empty()) return best_isa();
+    std::vector<const char*> names;
+    for (const Isa isa : available_isas()) {
+        if (name == to_string(isa)) return isa;
+        names.push_back(to_string(isa));
+    }
+    fail(ErrorCode::invalid_argument, "expected an instruction set of this processor ({}), found \"{}\"",
+         fmt::join(names, ", "), name);
 }
 
 namespace {

@@ -102,9 +102,18 @@ TEST(Bench, RefusesWhatCannotBeMeasured) {
     const Finished shallow = bench({"-p", "100", "-c", "64"});
     EXPECT_EQ(shallow.status, 1);
     EXPECT_NE(shallow.err.find("--ctx is 64"), std::string::npos) << shallow.err;
+    const Finished foreign = bench({"--isa", "mmx"});
+    EXPECT_EQ(foreign.status, 2);
+    EXPECT_NE(foreign.err.find("plain"), std::string::npos) << foreign.err;
     EXPECT_EQ(bench({"-r", "0"}).status, 2);
     EXPECT_EQ(bench({"-p", "-5"}).status, 2);
     EXPECT_EQ(bench({"--format", "xml"}).status, 2);
+}
+
+TEST(Bench, MeasuresTheKernelsOfALesserProcessor) {
+    const Finished f = bench({"-p", "16", "-n", "0", "-r", "1", "--isa", "plain", "--format", "json"});
+    ASSERT_EQ(f.status, 0) << f.err;
+    EXPECT_EQ(Json::parse(f.out).at("machine").at("isa"), "plain");
 }
 
 TEST(Bench, StopsOnCtrlC) {

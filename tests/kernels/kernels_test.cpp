@@ -162,7 +162,7 @@ TEST(Kernels, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
         const auto x = random_floats(size_t(270) * cols, 5);
         std::vector<float> reference;
         for (const Isa isa : available_isas())
-            for (const uint32_t n : {1u, 3u, 4u, 17u, 270u}) {
+            for (const uint32_t n : {1u, 2u, 3u, 4u, 5u, 8u, 12u, 13u, 16u, 17u, 33u, 270u}) {
                 Kernels kernels(pool, isa);
                 std::vector<float> y(size_t(n) * rows, NAN);
                 kernels.multiply({w.view(), {x.data(), cols}, {y.data(), rows}, n});
