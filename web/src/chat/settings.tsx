@@ -12,12 +12,12 @@ import { notify } from '../ui/notices';
 type NumberName = 'temperature' | 'top_p' | 'top_k' | 'min_p' | 'max_tokens' | 'seed';
 
 const numbers: { name: NumberName; label: string; what: string; min: number; max: number; step: number }[] = [
-  { name: 'temperature', label: 'Temperature', what: '0 takes the likeliest token', min: 0, max: 2, step: 0.05 },
-  { name: 'top_p', label: 'Top p', what: 'likeliest tokens up to this share', min: 0, max: 1, step: 0.01 },
-  { name: 'top_k', label: 'Top k', what: 'at most so many tokens', min: 0, max: 1000, step: 1 },
-  { name: 'min_p', label: 'Min p', what: 'least share of the likeliest', min: 0, max: 1, step: 0.01 },
-  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, thinking included', min: 1, max: 10_000_000, step: 1 },
-  { name: 'seed', label: 'Seed', what: 'the same one, the same answer', min: 0, max: 4_294_967_295, step: 1 },
+  { name: 'temperature', label: 'Temperature', what: '0: always the likeliest', min: 0, max: 2, step: 0.05 },
+  { name: 'top_p', label: 'Top p', what: 'likeliest, up to a share', min: 0, max: 1, step: 0.01 },
+  { name: 'top_k', label: 'Top k', what: 'so many tokens at most', min: 0, max: 1000, step: 1 },
+  { name: 'min_p', label: 'Min p', what: 'share of the likeliest', min: 0, max: 1, step: 0.01 },
+  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, with thinking', min: 1, max: 10_000_000, step: 1 },
+  { name: 'seed', label: 'Seed', what: 'repeats an answer', min: 0, max: 4_294_967_295, step: 1 },
 ];
 
 function change(values: Partial<Settings>): void {
