@@ -200,11 +200,26 @@ static inline void prepare_values(const AttentionShape& s, const Tile& t, const 
                            i / 2);
 }
 
+/// A long context lies in memory, and rows of one head apart: ask for the row some positions ahead (beyond
+/// the tile's end, of the next tile).
+[[gnu::always_inline]] static inline void prefetch_row(const std::byte* row, uint64_t stride, uint64_t bytes) {
+    constexpr uint64_t positions_ahead = 12;
+    const std::byte* ahead = row + positions_ahead * stride;
+    for (uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(ahead + i);
+}
+
 static inline void prepare_tile(const AttentionShape& s, const KvRows& rows, std::byte* tile) {
     const Tile t = tile_at(s, tile);
     const uint32_t key_words = attention_key_width(s) / 2;
+    const uint64_t key_bytes = kv_row_bytes(s.format, s.key_width),
+                   value_bytes = kv_row_bytes(s.format, s.value_width);
     for (uint32_t i = 0; i < attention_tile; i += words::width) {
         for (uint32_t j = i; j < i + words::width; j += 2) {
+            for (uint32_t r = j; r < j + 2 && r < rows.n; ++r) {
+                prefetch_row(rows.keys + r * rows.key_stride, rows.key_stride, key_bytes);
+                if (!s.values_in_keys)
+                    prefetch_row(rows.values + r * rows.value_stride, rows.value_stride, value_bytes);
+            }
             prepare_keys(s, t, rows, j);
             if (!s.values_in_keys) prepare_values(s, t, rows, j);
         }
