@@ -257,31 +257,6 @@ TEST_P(EachIsa, SwigluOverTheWholeRange) {
     }
 }
 
-TEST_P(EachIsa, AttentionInTilesEqualsSoftmax) {
-    const KernelTable& table = kernel_table(GetParam());
-    const uint32_t positions = 200, dk = 80, dv = 72;
-    const auto keys = random_floats(positions * dk, 1), values = random_floats(positions * dv, 2),
-               q = random_floats(dk, 3);
-    AttentionState state{-INFINITY, 0};
-    std::vector<float> out(dv, 0.0f);
-    for (uint32_t p = 0; p < positions; p += attention_tile)
-        table.attend({keys.data() + p * dk, values.data() + p * dv, dk, dv, dk, dv,
-                      std::min(attention_tile, positions - p)},
-                     q.data(), state, out.data());
-    std::vector<double> weight(positions);
-    double sum = 0, largest = -1e300;
-    for (uint32_t p = 0; p < positions; ++p) {
-        for (uint32_t j = 0; j < dk; ++j) weight[p] += double(keys[p * dk + j]) * q[j];
-        largest = std::max(largest, weight[p]);
-    }
-    for (double& w : weight) sum += w = std::exp(w - largest);
-    for (uint32_t j = 0; j < dv; ++j) {
-        double exact = 0;
-        for (uint32_t p = 0; p < positions; ++p) exact += weight[p] / sum * values[p * dv + j];
-        EXPECT_NEAR(out[j] / state.sum, exact, 3e-6);
-    }
-}
-
 TEST_P(EachIsa, KvRowsKeepTheirPrecisionAndSize) {
     const KernelTable& table = kernel_table(GetParam());
     for (const uint32_t width : {16u, 24u, 80u, 576u}) {

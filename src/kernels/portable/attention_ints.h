@@ -202,7 +202,8 @@ static inline void prepare_values(const AttentionShape& s, const Tile& t, const 
 
 /// A long context lies in memory, and rows of one head apart: ask for the row some positions ahead (beyond
 /// the tile's end, of the next tile).
-[[gnu::always_inline]] static inline void prefetch_row(const std::byte* row, uint64_t stride, uint64_t bytes) {
+[[gnu::always_inline]] static inline void prefetch_row(const std::byte* row, uint64_t stride,
+                                                       uint64_t bytes) {
     constexpr uint64_t positions_ahead = 12;
     const std::byte* ahead = row + positions_ahead * stride;
     for (uint64_t i = 0; i < bytes; i += 64) __builtin_prefetch(ahead + i);
