@@ -1,5 +1,5 @@
-// What callgrind counts: each kernel once on a fixed input, the counts dumped under its name. Time is noisy on
-// shared machines, instructions are not. Run by bench/kernels/instructions.
+// What callgrind counts: each kernel once on a fixed input, the counts dumped under its name. Time is noisy
+// on shared machines, instructions are not. Run by bench/kernels/instructions.
 #include <cmath>
 #include <string>
 #include <vector>
@@ -34,8 +34,9 @@ void products(Kernels& kernels, const char* isa) {
             std::vector<float> x(size_t(n) * cols), y(size_t(n) * rows);
             for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(float(i));
             const MatrixView w{t->type, weights.data(), rows, cols, row};
-            measured(fmt::format("{} {} n={}", isa, t->name, n), double(rows) * cols * n,
-                     [&] { kernels.multiply({w, {x.data(), cols}, {y.data(), rows}, n}); });
+            measured(fmt::format("{} {} n={}", isa, t->name, n), double(rows) * cols * n, [&] {
+                kernels.multiply({w, {x.data(), cols}, {y.data(), rows}, n});
+            });
         }
 }
 
@@ -54,7 +55,8 @@ void attention(const KernelTable& table, const char* isa) {
         for (uint32_t i = 0; i < attention_tile; ++i) {
             table.kv_encode(shape.format, x.data(), rows.data() + i * (key + value), shape.key_width);
             if (value)
-                table.kv_encode(shape.format, x.data(), rows.data() + i * (key + value) + key, shape.value_width);
+                table.kv_encode(shape.format, x.data(), rows.data() + i * (key + value) + key,
+                                shape.value_width);
         }
         for (uint32_t i = 0; i < n_queries; ++i) {
             std::byte* q = query.data() + i * attention_query_bytes(shape);

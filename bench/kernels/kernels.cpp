@@ -2,7 +2,10 @@
 // and their share of what this machine reads, multiply-adds per second and their share of its peak, both
 // measured at the start of the same run.
 //
-//     bench_kernels [--threads=N] [--isa=NAME] [--benchmark_filter=REGEX and the other flags of Google Benchmark]
+//     bench_kernels [--threads=N] [--isa=NAME] [--benchmark_filter=REGEX and the other flags of Google
+//     Benchmark]
+#include "kernels/kernels.h"
+
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -12,7 +15,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include "kernels/kernels.h"
 #include "limits.h"
 #include "quant/decode.h"
 #include "quant/random_blocks.h"
@@ -38,7 +40,9 @@ std::vector<float> some_floats(size_t n) {
 }
 
 void count(benchmark::State& state, double bytes, double multiply_adds) {
-    const auto rate = [](double x) { return benchmark::Counter(x, benchmark::Counter::kIsIterationInvariantRate); };
+    const auto rate = [](double x) {
+        return benchmark::Counter(x, benchmark::Counter::kIsIterationInvariantRate);
+    };
     state.counters["B/s"] = rate(bytes);
     state.counters["of_read"] = rate(bytes / machine.read);
     state.counters["MAC/s"] = rate(multiply_adds);
@@ -86,7 +90,8 @@ void attention(benchmark::State& state, const Shape& s) {
     for (uint64_t p = 0; p < uint64_t(workers) * positions; ++p) {
         table.kv_encode(s.shape.format, row.data(), cache.data() + p * (key + value), s.shape.key_width);
         if (value)
-            table.kv_encode(s.shape.format, row.data(), cache.data() + p * (key + value) + key, s.shape.value_width);
+            table.kv_encode(s.shape.format, row.data(), cache.data() + p * (key + value) + key,
+                            s.shape.value_width);
     }
     for (auto _ : state)
         machine.pool->run(workers, [&](uint32_t task, uint32_t) {
@@ -96,13 +101,14 @@ void attention(benchmark::State& state, const Shape& s) {
             std::vector<AttentionQuery> q(s.queries);
             for (uint32_t i = 0; i < s.queries; ++i) {
                 table.attention_query(s.shape, row.data(), queries.data() + i * query_bytes);
-                q[i] = {queries.data() + i * query_bytes, &states[i], &out[size_t(i) * width], attention_tile};
+                q[i] = {queries.data() + i * query_bytes, &states[i], &out[size_t(i) * width],
+                        attention_tile};
             }
             for (uint32_t p = 0; p < positions; p += attention_tile) {
                 const std::byte* at = cache.data() + (uint64_t(task) * positions + p) * (key + value);
-                table.attention_tile(s.shape,
-                                     {at, value ? at + key : nullptr, key + value, key + value, attention_tile},
-                                     tile.data());
+                table.attention_tile(
+                    s.shape, {at, value ? at + key : nullptr, key + value, key + value, attention_tile},
+                    tile.data());
                 table.attend(s.shape, tile.data(), q.data(), s.queries);
             }
             benchmark::DoNotOptimize(out.data());
@@ -136,7 +142,8 @@ void register_all() {
                     [type = t->type, p, n](benchmark::State& s) { products(s, type, p.rows, p.cols, n); })
                     ->UseRealTime();
     for (const KvFormat f : {KvFormat::f16, KvFormat::q8_0, KvFormat::f32})
-        for (const Shape& s : {Shape{"mla", {f, 576, 512, 512, true}, 16}, {"gqa7", {f, 128, 128, 128, false}, 7},
+        for (const Shape& s : {Shape{"mla", {f, 576, 512, 512, true}, 16},
+                               {"gqa7", {f, 128, 128, 128, false}, 7},
                                {"mha", {f, 128, 128, 128, false}, 1}}) {
             const char* format = f == KvFormat::f16 ? "f16" : f == KvFormat::q8_0 ? "q8_0" : "f32";
             benchmark::RegisterBenchmark(fmt::format("attention/{}/{}/16384", s.name, format).c_str(),

@@ -43,12 +43,12 @@ constexpr uint64_t rounds = 1 << 22;
 #if defined(__x86_64__)
 constexpr int chains = 12;  // more than the latency of one times the ports
 
-#define SLUICE_BYTES_LOOP(Vector, Zero, Instruction)                          \
-    Vector acc[chains];                                                       \
-    for (auto& a : acc) a = Zero();                                           \
-    Vector x = Zero(), y = Zero();                                            \
-    asm volatile("" : "+v"(x), "+v"(y));                                      \
-    for (uint64_t i = 0; i < rounds / chains; ++i)                            \
+#define SLUICE_BYTES_LOOP(Vector, Zero, Instruction)                              \
+    Vector acc[chains];                                                           \
+    for (auto& a : acc) a = Zero();                                               \
+    Vector x = Zero(), y = Zero();                                                \
+    asm volatile("" : "+v"(x), "+v"(y));                                          \
+    for (uint64_t i = 0; i < rounds / chains; ++i)                                \
         for (auto& a : acc) asm volatile(Instruction : "+v"(a) : "v"(x), "v"(y)); \
     for (auto& a : acc) asm volatile("" ::"v"(a));
 
@@ -113,8 +113,9 @@ Multiplier multiplier(Isa isa) {
 double read_bandwidth(ThreadPool& pool) {
     constexpr uint64_t bytes = uint64_t(1) << 30, piece = uint64_t(1) << 20;
     Memory block(bytes);
-    pool.run(uint32_t(bytes / piece),
-             [&](uint32_t task, uint32_t) { std::fill_n(block.data() + task * piece, piece, std::byte(task)); });
+    pool.run(uint32_t(bytes / piece), [&](uint32_t task, uint32_t) {
+        std::fill_n(block.data() + task * piece, piece, std::byte(task));
+    });
     std::vector<uint64_t> seen(bytes / piece);
     double best = 0;
     for (int pass = 0; pass < 7; ++pass) {
