@@ -56,6 +56,7 @@ struct EngineOptions {
     // What one session will use: memory for it is set aside, the rest becomes the cache of routed experts.
     uint32_t context =
         0;  // tokens; 0: the model's limit, or what a sixteenth of the memory holds if experts are streamed
+    uint32_t sequences = 1;  // that are computed at once, each with a context of its own
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
@@ -108,7 +109,7 @@ struct EngineInfo {
     uint32_t n_layers = 0, n_embd = 0, n_vocab = 0, context_length = 0;
     uint32_t n_experts = 0, n_experts_used = 0;
     uint32_t threads = 0;
-    std::string isa{};        // "avx512", "avx2", "plain"
+    std::string isa{};        // "avx512", "avxvnni", "avx2", "neon", "plain"
     std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the
                               // rest on the drive"
     std::string io{};         // "io_uring, direct, …"
@@ -172,12 +173,26 @@ struct GenerateOptions {
     int64_t max_tokens = -1;          // -1: until an end token or the context is full
     std::vector<std::string> stop{};  // texts that end the answer; not part of it
     bool ignore_end = false;          // goes on after end tokens (which are then part of the answer)
+    bool show_special = false;        // control tokens appear in the text by name (tool calls are marked so)
+    int32_t top_logprobs = -1;        // 0 and more: log probabilities, of each token and of so many best ones
+    int64_t thinking_budget = -1;     // tokens after which open reasoning is closed; -1: never
+    bool opens_reasoning = false;     // as in Prompt: the answer begins inside; for thinking_budget
+};
+
+struct TokenLogprob {
+    TokenId token = 0;
+    float logprob = 0;  // natural, by the model itself: before sampling options change anything
+};
+struct TokenLogprobs {
+    TokenLogprob chosen{};
+    std::vector<TokenLogprob> top{};  // the best first
 };
 
 struct Generated {
     std::vector<TokenId> tokens{};  // without the end token
     std::string text{};             // whole UTF-8 characters, up to a stop text
     StopReason reason = StopReason::end_token;
+    std::vector<TokenLogprobs> logprobs{};  // of each token, if asked for
 };
 
 struct SessionStats {

@@ -14,6 +14,7 @@ enum class ErrorCode {
     io,                // the operating system refused: open, read, write
     out_of_budget,     // memory, context or time allowed by the caller does not suffice
     cancelled,         // the caller stopped the work
+    busy,              // too much is asked for at the moment: try again later
     internal,          // a broken invariant of Sluice: a bug
 };
 

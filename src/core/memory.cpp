@@ -11,10 +11,19 @@
 
 namespace sluice {
 
-Memory::Memory(uint64_t bytes) : size_(bytes) {
+namespace {
+constexpr uint64_t page = 4096, huge = 2 << 20;
+}
+
+Memory::Memory(uint64_t bytes) : Memory(bytes, bytes >= huge ? huge : page) {}
+
+Memory Memory::exact(uint64_t bytes) {
+    return Memory(bytes, page);
+}
+
+Memory::Memory(uint64_t bytes, uint64_t granule) : size_(bytes) {
     if (bytes == 0) return;
-    constexpr uint64_t page = 4096, huge = 2 << 20;
-    const auto rounded = checked_align(bytes, bytes >= huge ? huge : page);
+    const auto rounded = checked_align(bytes, granule);
     void* p = rounded ? mmap(nullptr, *rounded, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
                       : MAP_FAILED;

@@ -13,6 +13,8 @@ class Memory {
     Memory() = default;
     /// Throws out_of_budget with the size if the system refuses. 0 bytes is an empty block.
     explicit Memory(uint64_t bytes);
+    /// The same without rounding up to whole huge pages: for many blocks of a few MB each.
+    static Memory exact(uint64_t bytes);
     ~Memory() { release(); }
     Memory(Memory&& other) noexcept;
     Memory& operator=(Memory&& other) noexcept;
@@ -23,6 +25,7 @@ class Memory {
     float* floats() const { return reinterpret_cast<float*>(data_); }
 
   private:
+    Memory(uint64_t bytes, uint64_t granule);
     void release() noexcept;
     std::byte* data_ = nullptr;
     uint64_t size_ = 0;    // asked for

@@ -44,6 +44,22 @@ KvFormat to_format(KvType type) {
     return entry(type).format;
 }
 
+uint32_t choose_context(uint32_t asked, const EngineInfo& info) {
+    if (asked > info.context_length)
+        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
+             info.context_length, asked);
+    return asked ? asked : info.context;
+}
+
+void check_context(uint64_t n, uint32_t context, const EngineInfo& info) {
+    if (n > context)
+        fail(ErrorCode::out_of_budget, "the prompt has {} tokens and the context holds {}; shorten it{}", n,
+             context,
+             context < info.context_length
+                 ? fmt::format(" or raise --ctx (the model allows {})", info.context_length)
+                 : "");
+}
+
 KvType parse_kv_type(std::string_view text) {
     for (const auto& k : kv_names)
         if (k.name == text) return k.type;
@@ -133,13 +149,14 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     const StorePlan& plan = store->plan();
     const KvLayout layout(params, to_format(options.kv_type));
     const auto kv_bytes = [&](uint64_t tokens) {
-        return (tokens + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens *
+        return options.sequences * KvCache::pages_for(tokens) * KvCache::page_tokens *
                layout.bytes_per_token();
     };
     const uint64_t program = program_bytes + text_bytes(file.metadata());
     const uint64_t fixed = program + plan.dense_bytes;
     constexpr uint32_t least_batch = 32, small_batch = 512, large_batch = 2048;
-    const bool fits = fixed + plan.all_expert_bytes + transformer->planned_scratch(small_batch) +
+    const bool fits = fixed + plan.all_expert_bytes +
+                          transformer->planned_scratch(small_batch, options.sequences) +
                           kv_bytes(KvCache::page_tokens) <=
                       ram_limit;
 
@@ -147,24 +164,27 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     info.batch = options.batch ? options.batch : small_batch;
     if (!options.batch && !fits)
         for (uint32_t n = large_batch; n > small_batch; n /= 2)
-            if (transformer->planned_scratch(n) <= ram_limit / 8) {
+            if (transformer->planned_scratch(n, options.sequences) <= ram_limit / 8) {
                 info.batch = n;
                 break;
             }
     if (options.context > info.context_length)
         fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
              info.context_length, options.context);
-    const auto scratch = [&] { return transformer->planned_scratch(info.batch); };
+    const auto scratch = [&] { return transformer->planned_scratch(info.batch, options.sequences); };
     const uint64_t taken = fixed + scratch() + (fits ? plan.all_expert_bytes : 0);
     const uint64_t for_kv = fits ? ram_limit - std::min(ram_limit, taken) : ram_limit / 16;
     constexpr uint32_t usual_context = 4096, least_context = 512;
-    const uint64_t affordable =
-        std::max<uint64_t>(usual_context, for_kv / std::max<uint64_t>(layout.bytes_per_token(), 1));
+    const uint64_t affordable = std::max<uint64_t>(
+        usual_context, for_kv / std::max<uint64_t>(options.sequences * layout.bytes_per_token(), 1));
     info.context =
         options.context ? options.context : uint32_t(std::min<uint64_t>(info.context_length, affordable));
 
-    // A session's KV cache grows into what is set aside; when everything fits it grows into what is left.
-    const auto kv = [&] { return kv_bytes(fits && !options.context ? 1 : info.context); };
+    // A session's KV cache grows into what is set aside; when everything fits it grows into what is left. For
+    // several sequences it is set aside in any case, so that none can take what another was promised.
+    const auto kv = [&] {
+        return kv_bytes(fits && !options.context && options.sequences == 1 ? 1 : info.context);
+    };
     const auto needed = [&] { return fixed + scratch() + kv() + plan.least_expert_bytes; };
     // Long prompts and long contexts must not leave the cache less than a token uses, if they can be shorter.
     const auto cramped = [&] {
@@ -197,7 +217,10 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
         {fmt::format("cache of routed experts, {:.0f} % of them",
                      100.0 * double(expert_budget) / double(std::max<uint64_t>(plan.all_expert_bytes, 1))),
          expert_budget},
-        {fmt::format("KV cache of {} tokens, {}", info.context, to_string(options.kv_type)), kv()},
+        {fmt::format("KV cache of {}{} tokens, {}",
+                     options.sequences > 1 ? fmt::format("{} × ", options.sequences) : "", info.context,
+                     to_string(options.kv_type)),
+         kv()},
         {fmt::format("to compute {} tokens at once", info.batch), scratch()},
         {"program and vocabulary", program}};
 }

@@ -1,14 +1,15 @@
-// What an Engine owns. Everything but the forward pass is immutable after open(); forward passes take turns.
+// What an Engine owns. Everything but the forward pass is immutable after open(); tokens are fed through
+// `passes`.
 #pragma once
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "sluice/engine.h"
 
 #include "core/thread_pool.h"
+#include "engine/passes.h"
 #include "engine/usage_memory.h"
 #include "format/gguf.h"
 #include "kernels/kernels.h"
@@ -20,6 +21,10 @@
 namespace sluice {
 
 KvFormat to_format(KvType type);
+/// The tokens a sequence may have: what was asked for, or the engine's. Throws if the model cannot.
+uint32_t choose_context(uint32_t asked, const EngineInfo& info);
+/// Throws out_of_budget with both numbers if a prompt of n tokens exceeds the context.
+void check_context(uint64_t n, uint32_t context, const EngineInfo& info);
 
 struct Engine::Impl {
     Impl(const std::string& path, const EngineOptions& options);
@@ -44,7 +49,7 @@ struct Engine::Impl {
     std::unique_ptr<Transformer> transformer;
     std::unique_ptr<UsageMemory> usage;  // none: nothing is learnt. After the store, which it uses to the end
     std::atomic<uint64_t> scratch_bytes{0};  // as of the last forward pass
-    std::mutex turn;  // a forward pass holds it: the pool and the transformer's buffers serve one at a time
+    Passes passes{*this};
     EngineInfo info;
 
   private:

@@ -4,10 +4,8 @@
 
 #include "core/fail.h"
 #include "core/machine.h"
+#include "engine/generation.h"
 #include "engine/impl.h"
-#include "engine/sampler.h"
-#include "engine/stop_text.h"
-#include "text/utf8.h"
 
 namespace sluice {
 
@@ -16,13 +14,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point t) {
     return std::chrono::duration<double>(Clock::now() - t).count();
-}
-
-uint32_t choose_context(uint32_t asked, const EngineInfo& info) {
-    if (asked > info.context_length)
-        fail(ErrorCode::invalid_argument, "expected --ctx of at most the model's {} tokens, found {}",
-             info.context_length, asked);
-    return asked ? asked : info.context;
 }
 
 }  // namespace
@@ -90,7 +81,6 @@ struct Session::Impl {
     void feed(std::span<const TokenId> more, const std::function<void(uint64_t, uint64_t)>& on_progress,
               std::vector<float>* all);
     void feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all);
-    void forward(const Segment& segment, std::vector<float>* all);
     void start(bool decode);
     void check_fits(uint64_t n) const;
     Generated generate(const GenerateOptions& o, const std::function<bool(std::string_view)>& on_text);
@@ -110,50 +100,25 @@ struct Session::Impl {
 };
 
 void Session::Impl::check_fits(uint64_t n) const {
-    if (n > context)
-        fail(ErrorCode::out_of_budget, "the prompt has {} tokens and the context holds {}; shorten it{}", n,
-             context,
-             context < engine->info.context_length
-                 ? fmt::format(" or raise --ctx (the model allows {})", engine->info.context_length)
-                 : "");
-    const uint64_t bytes = (n + KvCache::page_tokens - 1) / KvCache::page_tokens * KvCache::page_tokens *
-                           cache.layout().bytes_per_token();
+    check_context(n, context, engine->info);
+    const uint64_t bytes = KvCache::pages_for(n) * cache.page_bytes();
     if (bytes > cache.allocated_bytes())
         engine->check_room(bytes, fmt::format("a KV cache for {} tokens", n));
 }
 
 void Session::Impl::feed_batch(std::span<const TokenId> batch, WantLogits want, std::vector<float>* all) {
-    const Segment segment{&cache, batch, want};
-    StepStats step;
+    logits.clear();
+    const Feed feed{{&cache, batch, want}, all ? all : &logits};
+    StepStats step = engine->passes.run({&feed, 1}, &cancelled);
     step.decoding = decoding;
-    step.tokens = uint32_t(batch.size());
-    {
-        std::lock_guard lock(engine->turn);
-        const StreamStats before = engine->stream_stats();
-        const auto begin = Clock::now();
-        forward(segment, all);
-        step.seconds = seconds_since(begin);
-        step.stream = engine->stream_stats() - before;
-        engine->store->saw_rate(step.stream.bytes_read, step.stream.read_seconds);
-    }
+    tokens.insert(tokens.end(), batch.begin(), batch.end());
+    kv_tokens = cache.size();
+    kv_bytes = cache.allocated_bytes();
     {
         std::lock_guard lock(stream_mutex);
         (decoding ? decode_stream : prefill_stream) += step.stream;
     }
     if (options.on_step) options.on_step(step);
-}
-
-void Session::Impl::forward(const Segment& segment, std::vector<float>* all) {
-    logits.clear();
-    const auto result = engine->transformer->forward({&segment, 1}, &cancelled);
-    if (all)
-        all->insert(all->end(), result.begin(), result.end());
-    else
-        logits.assign(result.begin(), result.end());
-    tokens.insert(tokens.end(), segment.tokens.begin(), segment.tokens.end());
-    kv_tokens = cache.size();
-    kv_bytes = cache.allocated_bytes();
-    engine->scratch_bytes = engine->transformer->scratch_bytes();
 }
 
 /// Prompt or answer: its figures begin at 0.
@@ -179,61 +144,36 @@ Generated Session::Impl::generate(const GenerateOptions& o,
                                   const std::function<bool(std::string_view)>& on_text) {
     if (logits.empty())
         fail(ErrorCode::invalid_argument, "expected a prompt before generate(): call prefill() first");
-    const Tokenizer* tokenizer = engine->tokenizer.get();
-    Sampler sampler(o.sampling, tokenizer
-                                    ? uint32_t(std::min<size_t>(tokenizer->size(), engine->params.n_vocab))
-                                    : engine->params.n_vocab);
-    for (const TokenId t : tokens) sampler.accept(t);
-
+    Generation generation(*engine, o, tokens);
     Generated result;
-    Utf8Stream characters;
-    StopText stop(o.stop);
-    const auto emit = [&](std::string text) {
+    const auto emit = [&](const std::string& text) {
         result.text += text;
         if (!text.empty() && on_text && !on_text(text)) cancelled = true;
     };
     start(true);
     const auto begin = Clock::now();
     generated_tokens = 0;
-    for (;;) {
-        if (o.max_tokens >= 0 && result.tokens.size() >= uint64_t(o.max_tokens)) {
-            result.reason = StopReason::length;
-            break;
-        }
-        const TokenId token = sampler.sample(logits);
-        if (!o.ignore_end && tokenizer && tokenizer->is_end(token)) {
-            result.reason = StopReason::end_token;
-            break;
-        }
-        sampler.accept(token);
-        result.tokens.push_back(token);
-        generated_tokens = result.tokens.size();
+    for (std::optional<StopReason> stop; !stop;) {
+        Generation::Step step = generation.next(logits, context - cache.size());
+        generated_tokens = generation.tokens().size();
         decode_seconds = seconds_since(begin);
-        if (tokenizer) emit(stop.push(characters.push(tokenizer->piece(token, false))));
-        if (stop.found()) {
-            result.reason = StopReason::stop_text;
+        if (step.logprobs) result.logprobs.push_back(std::move(*step.logprobs));
+        emit(step.text);
+        stop = step.stop;
+        if (step.token && cancelled && stop != StopReason::stop_text) stop = StopReason::cancelled;
+        if (stop) {
+            result.reason = *stop;
             break;
         }
-        if (cancelled) {
-            result.reason = StopReason::cancelled;
-            break;
-        }
-        if (cache.size() == context) {
-            result.reason = StopReason::context_full;
-            break;
-        }
-        if (o.max_tokens >= 0 && result.tokens.size() >= uint64_t(o.max_tokens))
-            continue;  // nothing follows: not fed
         try {
-            feed({&token, 1}, {}, nullptr);
+            feed({&*step.token, 1}, {}, nullptr);
         } catch (const Error& e) {
             if (e.code() != ErrorCode::cancelled) throw;
-            result.reason = StopReason::cancelled;
-            break;
+            stop = result.reason = StopReason::cancelled;
         }
     }
-    if (!stop.found()) emit(stop.push(characters.finish()));
-    emit(stop.finish());
+    emit(generation.finish());
+    result.tokens = generation.tokens();
     decode_seconds = seconds_since(begin);
     return result;
 }

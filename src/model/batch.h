@@ -18,6 +18,7 @@ struct Segment {
     KvCache* cache = nullptr;
     std::span<const int32_t> tokens{};
     WantLogits logits = WantLogits::last;
+    float* hidden_sum = nullptr;  // (n_embd), or none: the normed last hidden state of each token is added
 };
 
 /// Float rows that live from one pass to the next and grow to the largest batch seen.

@@ -1,5 +1,7 @@
 #include "model/kv_cache.h"
 
+#include <cstring>
+
 #include "core/fail.h"
 
 namespace sluice {
@@ -19,7 +21,23 @@ void KvCache::reserve(uint32_t n) {
         fail(ErrorCode::out_of_budget,
              "{} tokens do not fit in the context of {} tokens; shorten the prompt or raise --ctx", n,
              capacity_);
-    while (uint64_t(pages_.size()) * page_tokens < n) pages_.emplace_back(page_bytes());
+    while (uint64_t(pages_.size()) * page_tokens < n) add_page();
+}
+
+void KvCache::add_page() {
+    pages_.push_back(std::make_shared<Memory>(Memory::exact(page_bytes())));
+}
+
+void KvCache::adopt(std::span<const KvPage> pages, uint32_t n) {
+    if (n > capacity_ || size_ || pages.size() * page_tokens < n)
+        fail(ErrorCode::internal, "expected {} positions in {} pages for an empty cache of {}", n,
+             pages.size(), capacity_);
+    pages_.assign(pages.begin(), pages.begin() + n / page_tokens);
+    if (n % page_tokens) {
+        add_page();
+        std::memcpy(pages_.back()->data(), pages[n / page_tokens]->data(), page_bytes());
+    }
+    size_ = n;
 }
 
 void KvCache::truncate(uint32_t n) {
@@ -30,13 +48,13 @@ void KvCache::truncate(uint32_t n) {
 
 std::byte* KvCache::key(uint32_t layer, uint32_t position, uint32_t head) const {
     std::byte* in_layer =
-        pages_[position / page_tokens].data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
+        pages_[position / page_tokens]->data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
     return in_layer + (position % page_tokens) * key_stride() + head * layout_.key_bytes();
 }
 
 std::byte* KvCache::value(uint32_t layer, uint32_t position, uint32_t head) const {
     std::byte* in_layer =
-        pages_[position / page_tokens].data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
+        pages_[position / page_tokens]->data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
     return in_layer + page_tokens * key_stride() + (position % page_tokens) * value_stride() +
            head * layout_.value_bytes();
 }

@@ -5,10 +5,14 @@
 //   MLA: each position keeps one row of kv_lora + rope values; the values attention sums are its first
 //   kv_lora ones
 //
-// Which positions are valid is size(); a forward pass writes behind it and commits by grow().
+// Which positions are valid is size(); a forward pass writes behind it and commits by grow(). Full pages are
+// never written again while they are part of a cache, so several caches may share them: a row depends on the
+// tokens up to its own and on nothing else.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "core/memory.h"
@@ -31,9 +35,11 @@ struct KvLayout {
     uint64_t bytes_per_token() const { return n_layers * bytes_per_token_and_layer(); }
 };
 
+using KvPage = std::shared_ptr<Memory>;
+
 class KvCache {
   public:
-    static constexpr uint32_t page_tokens = 256;
+    static constexpr uint32_t page_tokens = 64;
 
     KvCache(const KvLayout& layout, uint32_t capacity) : layout_(layout), capacity_(capacity) {}
 
@@ -47,8 +53,18 @@ class KvCache {
     void reserve(uint32_t n);
     /// Positions [size, size + n) are written in all layers.
     void grow(uint32_t n) { size_ += n; }
-    /// Forgets positions from n on; pages beyond the one that holds n are given back.
+    /// Forgets positions from n on; pages beyond the one that holds n are given back. Not for a cache whose
+    /// full pages are shared: its next rows would be written into one of them.
     void truncate(uint32_t n);
+
+    /// The empty cache becomes the first n positions that lie in `pages`: full pages are shared, what is used
+    /// of the last one is copied if it is not full, because it will be written.
+    void adopt(std::span<const KvPage> pages, uint32_t n);
+    std::span<const KvPage> pages() const { return pages_; }
+    /// To put pages of other caches with the same rows in the place of full ones.
+    std::span<KvPage> pages_to_share() { return pages_; }
+    static uint64_t pages_for(uint64_t tokens) { return (tokens + page_tokens - 1) / page_tokens; }
+    uint64_t page_bytes() const { return page_tokens * layout_.bytes_per_token(); }
 
     /// Encoded rows of one head at a position that reserve() covers. A row's neighbours at the next positions
     /// of the same page follow at a distance of key_stride() and value_stride().
@@ -58,11 +74,11 @@ class KvCache {
     uint64_t value_stride() const { return layout_.heads * layout_.value_bytes(); }
 
   private:
-    uint64_t page_bytes() const { return page_tokens * layout_.bytes_per_token(); }
+    void add_page();
 
     KvLayout layout_;
     uint32_t capacity_, size_ = 0;
-    std::vector<Memory> pages_;
+    std::vector<KvPage> pages_;
 };
 
 }  // namespace sluice

@@ -48,6 +48,7 @@ std::span<const float> Transformer::forward(std::span<const Segment> segments,
             add(out, x, n, p_.n_embd);
         }
     }
+    sum_hidden(batch, x);
     const auto logits = head(batch, x);
     store_.check_unchanged();  // before the tokens count as computed
     for (const Segment& s : segments) s.cache->grow(uint32_t(s.tokens.size()));
@@ -79,6 +80,19 @@ void Transformer::embed(const Batch& batch, Rows x) {
     for (const Segment& s : batch.segments)
         for (const int32_t token : s.tokens)
             kernels_.table().decode_row(w.type, w.data + uint64_t(token) * w.row_bytes, x.row(row++), w.cols);
+}
+
+/// One token after the other, in order: the same bits however the text was split into batches.
+void Transformer::sum_hidden(const Batch& batch, ConstRows x) {
+    for (size_t i = 0; i < batch.segments.size(); ++i) {
+        const Segment& s = batch.segments[i];
+        if (!s.hidden_sum) continue;
+        const uint32_t count = uint32_t(s.tokens.size());
+        const Rows normed = h_.rows(batch.n, p_.n_embd);
+        norm(*tensors_.output_norm, {x.row(batch.first[i]), x.stride}, normed, count, p_.n_embd);
+        for (uint32_t t = 0; t < count; ++t)
+            for (uint32_t j = 0; j < p_.n_embd; ++j) s.hidden_sum[j] += normed.row(t)[j];
+    }
 }
 
 std::span<const float> Transformer::head(const Batch& batch, Rows x) {
@@ -135,7 +149,7 @@ uint64_t Transformer::scratch_bytes() const {
     return sum;
 }
 
-uint64_t Transformer::planned_scratch(uint32_t n) const {
+uint64_t Transformer::planned_scratch(uint32_t n, uint32_t n_logits) const {
     const MoeParams& m = p_.moe;
     const uint64_t q = uint64_t(p_.n_heads) * p_.key_width, values = uint64_t(p_.n_heads) * p_.value_width;
     const uint64_t hidden =
@@ -157,7 +171,9 @@ uint64_t Transformer::planned_scratch(uint32_t n) const {
         std::min(n, mla_tokens_at_once) * uint64_t(p_.n_heads) *
             activation_row_bytes(std::max(p_.kv_lora_rank, p_.key_width));
     constexpr uint64_t page = 2 << 20, n_buffers = 18;  // each buffer is rounded up to a page
-    return quantised + sizeof(float) * (a_row * n + latent + p_.n_vocab + a_worker * kernels_.pool().size()) +
+    return quantised +
+           sizeof(float) *
+               (a_row * n + latent + uint64_t(n_logits) * p_.n_vocab + a_worker * kernels_.pool().size()) +
            (n_buffers + kernels_.pool().size()) * page;
 }
 

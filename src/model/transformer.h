@@ -39,13 +39,14 @@ class Transformer {
                                    const std::atomic<bool>* cancel = nullptr);
 
     uint64_t scratch_bytes() const;
-    /// What scratch_bytes() will be at most after batches of n tokens (logits of one token each).
-    uint64_t planned_scratch(uint32_t n) const;
+    /// What scratch_bytes() will be at most after batches of n tokens with logits of n_logits of them.
+    uint64_t planned_scratch(uint32_t n, uint32_t n_logits = 1) const;
 
   private:
     Batch gather(std::span<const Segment> segments);
     void embed(const Batch& batch, Rows x);
     std::span<const float> head(const Batch& batch, Rows x);
+    void sum_hidden(const Batch& batch, ConstRows x);
     void norm(const GgufTensor& weight, ConstRows x, Rows y, uint32_t n, uint32_t width);
     void add(ConstRows from, Rows to, uint32_t n, uint32_t width);
     void add_bias(const GgufTensor* bias, Rows to, uint32_t n, uint32_t width);

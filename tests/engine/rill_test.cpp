@@ -66,7 +66,7 @@ TEST(Rill, KvBytesAreThoseOfTheCompressedForm) {
     Session session(engine, {.kv_type = KvType::f32});
     session.prefill(engine.tokenize("hello", false));
     EXPECT_EQ(session.stats().kv_bytes,
-              256u * 6 * (64 + 16) * 4);  // one page of 256 tokens, nothing expanded
+              64u * 6 * (64 + 16) * 4);  // one page of 64 tokens, nothing expanded
 }
 
 TEST(Rill, TheSameSeedGivesTheSameStory) {

@@ -42,12 +42,34 @@ TEST(KvCache, TakesPagesAsItGrowsAndGivesThemBack) {
     cache.reserve(1);
     const uint64_t page = cache.allocated_bytes();
     EXPECT_EQ(page, KvCache::page_tokens * cache.layout().bytes_per_token());
-    cache.reserve(300);
-    cache.grow(300);
+    cache.reserve(100);
+    cache.grow(100);
     EXPECT_EQ(cache.allocated_bytes(), 2 * page);
     cache.truncate(10);
     EXPECT_EQ(cache.allocated_bytes(), page);
     EXPECT_THROW(cache.reserve(1001), Error);
+}
+
+TEST(KvCache, SharesFullPagesAndCopiesTheOneItWillWrite) {
+    HyperParams p = r1();
+    p.n_layers = 2;
+    const KvLayout layout(p, KvFormat::f16);
+    KvCache first(layout, 1000);
+    first.reserve(150);
+    first.grow(150);
+    for (uint32_t i = 0; i < 150; ++i)
+        for (uint32_t layer = 0; layer < 2; ++layer) *first.key(layer, i, 0) = std::byte(i + layer);
+    KvCache second(layout, 1000);
+    second.adopt(first.pages(), 140);
+    EXPECT_EQ(second.size(), 140u);
+    for (uint32_t i = 0; i < 140; ++i)
+        for (uint32_t layer = 0; layer < 2; ++layer)
+            EXPECT_EQ(*second.key(layer, i, 0), std::byte(i + layer));
+    EXPECT_EQ(second.key(0, 127, 0), first.key(0, 127, 0));  // shared
+    EXPECT_NE(second.key(0, 128, 0), first.key(0, 128, 0));  // its own
+    EXPECT_THROW(second.adopt(first.pages(), 10), Error);    // not empty
+    KvCache third(layout, 1000);
+    EXPECT_THROW(third.adopt(first.pages(), 193), Error);  // more than the pages hold
 }
 
 TEST(KvCache, RowsDoNotOverlap) {
