@@ -24,6 +24,7 @@ using Json = nlohmann::ordered_json;
 using Expr = GrammarRules::Expr;
 
 constexpr size_t max_text = 4 << 20, max_nesting = 200, max_schemas = 50'000;
+constexpr size_t max_joined = 2'000'000;  // values copied while schemas are joined
 constexpr uint32_t unlimited = GrammarRules::unlimited;
 
 /// What no grammar of reasonable size can hold to, with the value that asks for nothing.
@@ -83,6 +84,15 @@ size_t nesting(std::string_view text) {
     return most;
 }
 
+/// Adds the values inside j to `count`; false if it nests deeper than `depth`.
+bool measure(const Json& j, size_t depth, size_t& count) {
+    ++count;
+    if (!j.is_structured()) return true;
+    if (depth == 0) return false;
+    return std::all_of(j.begin(), j.end(),
+                       [&](const Json& inner) { return measure(inner, depth - 1, count); });
+}
+
 std::string escaped(std::string_view key) {
     std::string out;
     for (const char c : key) c == '~' ? out += "~0" : c == '/' ? out += "~1" : out += c;
@@ -94,7 +104,12 @@ class SchemaTranslator {
     SchemaTranslator(GrammarRules& rules, const Json& root, std::string_view where)
         : rules_(rules), parts_(rules), root_(root), where_(where) {}
 
-    Expr translate() { return schema(root_, ""); }
+    Expr translate() {
+        size_t values = 0;
+        if (!measure(root_, max_nesting, values))
+            fail(ErrorCode::out_of_budget, "{} is nested more than {} deep", where_, max_nesting);
+        return schema(root_, "");
+    }
 
   private:
     std::string place(const std::string& at) const {
@@ -113,7 +128,8 @@ class SchemaTranslator {
     Expr object_schema(const Json& s, const std::string& at);
     Expr reference(const std::string& to, const std::string& at);
     const Json& resolve(const std::string& to, const std::string& at) const;
-    Json joined(Json s, const std::string& at) const;
+    Json joined(Json s, const std::string& at);
+    Json merged(const Json& a, const Json& b, const std::string& at);
     std::optional<Expr> alternatives(const Json& s, const char* keyword, const std::string& at);
     Expr given_values(const Json& s, const std::string& at);
     void check_keywords(const Json& s, const std::string& at) const;
@@ -134,8 +150,17 @@ class SchemaTranslator {
     const Json& root_;
     std::string where_;
     std::map<std::string, Expr> made_;  // by the place referred to, or by the text of joined schemas
-    size_t n_schemas_ = 0, depth_ = 0;
+    size_t n_schemas_ = 0, n_joined_ = 0, depth_ = 0;
 };
+
+/// Schemas that combine many alternatives grow exponentially: what is copied has a limit.
+Json SchemaTranslator::merged(const Json& a, const Json& b, const std::string& at) {
+    const bool flat = measure(a, 2 * max_nesting, n_joined_) && measure(b, 2 * max_nesting, n_joined_);
+    if (!flat || n_joined_ > max_joined)
+        fail(ErrorCode::out_of_budget,
+             "{}: \"allOf\", \"anyOf\" and \"$ref\" combine to too many schemas; simplify it", place(at));
+    return merge_schemas(a, b, place(at));
+}
 
 Expr SchemaTranslator::schema(const Json& s, const std::string& at) {
     if (++n_schemas_ > max_schemas)
@@ -206,7 +231,7 @@ Expr SchemaTranslator::reference(const std::string& to, const std::string& at) {
 }
 
 /// $ref and allOf replaced by what they stand for, joined with the keywords beside them.
-Json SchemaTranslator::joined(Json s, const std::string& at) const {
+Json SchemaTranslator::joined(Json s, const std::string& at) {
     for (int steps = 0; s.is_object() && (s.contains("$ref") || s.contains("allOf")); ++steps) {
         if (steps > 100)
             fail(ErrorCode::invalid_argument, "{}: \"$ref\" and \"allOf\" lead back to themselves",
@@ -224,7 +249,7 @@ Json SchemaTranslator::joined(Json s, const std::string& at) const {
         s.erase("allOf");
         for (const Json& part : parts) {
             if (part.is_object()) check_keywords(part, at);
-            s = merge_schemas(s, part, place(at));
+            s = merged(s, part, at);
         }
     }
     return s;
@@ -244,7 +269,7 @@ std::optional<Expr> SchemaTranslator::alternatives(const Json& s, const char* ke
     for (size_t i = 0; i < found->size(); ++i) {
         const std::string inner = fmt::format("{}/{}/{}", at, keyword, i);
         const Json& one = (*found)[i];
-        ways.push_back(schema(alone ? one : merge_schemas(beside, one, place(inner)), inner));
+        ways.push_back(schema(alone ? one : merged(beside, one, inner), inner));
     }
     return rules_.choice(std::move(ways));
 }
@@ -262,8 +287,7 @@ bool has_type(const Json& value, const std::string& type) {
 
 Expr SchemaTranslator::given_values(const Json& s, const std::string& at) {
     for (const auto& [key, value] : s.items())
-        if (is_schema_constraint(key) && key != "enum" && key != "const" && key != "type" &&
-            key != "nullable")
+        if (type_of_keyword.contains(key))
             unsupported(at, key,
                         "beside \"enum\" or \"const\" is not supported; leave out the values it excludes");
     std::vector<Json> values;
@@ -379,7 +403,7 @@ Expr SchemaTranslator::members(const Json& s, const std::string& at, bool& may_b
     for (const auto& [name, schema] : named.items())
         add(name, schema, at + "/properties/" + escaped(name), required.erase(name) > 0);
     for (const std::string& name : required) {
-        if (!others_allowed)
+        if (others != s.end() && *others == false)
             fail(ErrorCode::invalid_argument,
                  "{}: \"required\" names \"{}\", which \"properties\" does not have", place(at), name);
         add(name, others != s.end() ? *others : Json(true), at + "/additionalProperties", true);

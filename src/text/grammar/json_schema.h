@@ -1,7 +1,7 @@
 // JSON schema (draft 2020-12) as a grammar: every text it allows is a JSON value that is valid under the
 // schema; it does not allow every such text. Properties come in the order of the schema; whitespace is
 // bounded; where `properties` is given and additionalProperties is not, there are no others.
-// docs/structured-output.md has the table of keywords. oneOf is taken as anyOf.
+// docs/grammar.md has the table of keywords. oneOf is taken as anyOf.
 #pragma once
 
 #include <string_view>
