@@ -99,6 +99,14 @@ Expr JsonParts::characters(const std::vector<CharRange>& ranges) {
     return rules_.choice(std::move(all));
 }
 
+/// The rest of a string, its end included: a rule that does not end before it, so that what it allows does
+/// not depend on where it stands.
+Expr JsonParts::string_rest() {
+    return shared("string rest", [&] {
+        return rules_.sequence({rules_.repeat(one_character(), 0, unlimited), rules_.literal("\"")});
+    });
+}
+
 /// A tree of the names: where a key has left it, anything goes. As long as it follows a name, no escapes:
 /// they could spell the name.
 Expr JsonParts::other_key(const std::vector<std::string>& names) {
@@ -118,7 +126,6 @@ Expr JsonParts::other_key(const std::vector<std::string>& names) {
     }
     // Branches come after those they grow from: backwards, each is a rule of its own.
     std::vector<Expr> rest(tree.size());
-    const Expr anything = rules_.repeat(one_character(), 0, unlimited);
     for (size_t i = tree.size(); i-- > 0;) {
         std::vector<CharRange> taken = must_be_escaped();
         std::vector<Expr> ways;
@@ -127,11 +134,11 @@ Expr JsonParts::other_key(const std::vector<std::string>& names) {
             const std::vector<CharRange> one{{c, c}};
             ways.push_back(rules_.sequence({characters(one), rest[next]}));
         }
-        ways.push_back(rules_.sequence({rules_.chars(complement(std::move(taken))), anything}));
-        if (!tree[i].is_name) ways.push_back(rules_.literal(""));
+        ways.push_back(rules_.sequence({rules_.chars(complement(std::move(taken))), string_rest()}));
+        if (!tree[i].is_name) ways.push_back(rules_.literal("\""));
         rest[i] = rules_.call(rules_.add(rules_.choice(std::move(ways))));
     }
-    return quoted(rest[0]);
+    return rules_.sequence({rules_.literal("\""), rest[0]});
 }
 
 Expr JsonParts::integer() {

@@ -53,6 +53,7 @@ class JsonParts {
     Expr comma();
 
   private:
+    Expr string_rest();
     template <typename Make>
     Expr shared(const char* name, Make make);
 
