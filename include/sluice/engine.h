@@ -158,6 +158,11 @@ class Engine {
     std::shared_ptr<const Constraint> constrain_to_schema(std::string_view json_schema) const;
     /// Answers are JSON objects.
     std::shared_ptr<const Constraint> constrain_to_json_object() const;
+    /// Answers call one of `tools` (as in ChatRequest), or the one named, the way the chat template writes
+    /// it. Their markers may be control tokens: GenerateOptions::show_special makes them part of the text.
+    std::shared_ptr<const Constraint> constrain_to_tool_call(std::string_view tools,
+                                                             std::string_view name = {},
+                                                             bool parallel = true) const;
 
     struct Impl;  // internal
     const std::shared_ptr<Impl>& impl() const { return impl_; }

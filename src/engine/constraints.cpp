@@ -3,6 +3,7 @@
 #include "text/grammar/constraint.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/json_schema.h"
+#include "text/tool_calls/tool_grammar.h"
 
 namespace sluice {
 
@@ -23,6 +24,17 @@ std::shared_ptr<const Constraint> Engine::constrain_to_schema(std::string_view j
 
 std::shared_ptr<const Constraint> Engine::constrain_to_json_object() const {
     return std::make_shared<const Constraint>(json_object_rules(), impl_->vocabulary());
+}
+
+ToolFormat Engine::Impl::tool_format() const {
+    return chat_template ? tool_format_of(chat_template->source()) : ToolFormat::none;
+}
+
+std::shared_ptr<const Constraint> Engine::constrain_to_tool_call(std::string_view tools,
+                                                                 std::string_view name, bool parallel) const {
+    return std::make_shared<const Constraint>(
+        tool_call_rules(impl_->tool_format(), ToolSet(tools), {name, parallel}, impl_->need_tokenizer()),
+        impl_->vocabulary());
 }
 
 }  // namespace sluice

@@ -19,6 +19,7 @@
 #include "text/chat_template.h"
 #include "text/grammar/vocabulary.h"
 #include "text/tokenizer.h"
+#include "text/tool_calls/tool_format.h"
 
 namespace sluice {
 
@@ -38,6 +39,8 @@ struct Engine::Impl {
     Prompt render(const ChatRequest& request) const;
     /// What the tokens mean to grammars; made when it is first asked for.
     std::shared_ptr<const Vocabulary> vocabulary() const;
+    /// How the chat template writes calls of tools.
+    ToolFormat tool_format() const;
     StreamStats stream_stats() const;
 
     GgufFile file;
