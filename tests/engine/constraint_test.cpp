@@ -8,8 +8,10 @@
 #include "sluice/engine.h"
 
 #include "../text/schema_validator.h"
+#include "engine/impl.h"
 #include "engine/scheduler.h"
 #include "test_models.h"
+#include "text/tool_calls/answer_parser.h"
 
 namespace sluice {
 namespace {
@@ -112,6 +114,38 @@ TEST_F(Constrained, OnlyTheAnswerIsConstrained) {
     // What is allowed anyway is not changed.
     held.constraint = engine.constrain_to_grammar("root ::= .*");
     EXPECT_EQ(alone(held).tokens, alone(free).tokens);
+}
+
+TEST_F(Constrained, DemandedToolCallsAreMade) {
+    const std::string tools =
+        R"([{"type":"function","function":{"name":"set_light","parameters":{"type":"object",
+        "properties":{"room":{"enum":["hall","attic"]},"level":{"type":"integer","minimum":0,"maximum":100}},"required":["room","level"]}}},
+        {"type":"function","function":{"name":"bell"}}])";
+    const auto offered = std::make_shared<const ToolSet>(tools);
+    for (const char* name : {"", "bell", "set_light"})
+        for (uint64_t seed = 0; seed < 4; ++seed) {
+            GenerateOptions o =
+                options(engine.constrain_to_tool_call(tools, name, seed % 2 == 1), seed, 1.0f);
+            o.show_special = true;
+            const Generated g = alone(o, "Turn on the light in the hall.");
+            if (g.reason == StopReason::length) continue;  // more and more calls
+            AnswerParser parser({engine.impl()->tool_format(), offered, o.opens_reasoning});
+            std::vector<ToolCallPiece> calls;
+            std::string content;
+            for (const AnswerPiece& piece : {parser.push(g.text), parser.finish()}) {
+                calls.insert(calls.end(), piece.calls.begin(), piece.calls.end());
+                content += piece.content;
+            }
+            ASSERT_FALSE(calls.empty()) << g.text;
+            EXPECT_EQ(content, "") << g.text;
+            EXPECT_TRUE(!*name || calls[0].name == name) << g.text;
+            EXPECT_TRUE(offered->find(calls[0].name)) << g.text;
+            if (seed % 2 == 0) {
+                EXPECT_EQ(parser.n_calls(), 1u) << g.text;
+            }
+        }
+    EXPECT_THROW(engine.constrain_to_tool_call(tools, "other"), Error);
+    EXPECT_THROW(engine.constrain_to_tool_call("[]"), Error);
 }
 
 TEST_F(Constrained, WhatCannotBeIsRefused) {
