@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t max_cache_bytes = 32 << 20;  // of each cache; then it begins anew
 constexpr uint64_t max_work = 100'000'000;    // steps of a parse for one mask
+constexpr uint32_t many = 200;                // nodes below one: better followed where they are
 constexpr size_t max_left_over = 4'000'000;   // ends of tokens
 
 void check_work(uint64_t steps) {
@@ -83,7 +84,7 @@ std::shared_ptr<const Value> Constraint::cached(Cache<Value>& cache, const std::
 /// its own for what comes after a state where the rule may end or call another.
 Constraint::Place Constraint::work_out(uint32_t start, const Parse::Node* counted) const {
     const TokenTrie& trie = vocabulary_->trie();
-    Place place{TokenMask(vocabulary_->size()), {}};
+    Place place{TokenMask(vocabulary_->size())};
     struct Read {
         uint32_t end, state;
     };
@@ -130,12 +131,17 @@ Constraint::Place Constraint::work_out(uint32_t start, const Parse::Node* counte
     }
 
     std::vector<std::pair<std::string_view, TokenId>> left_over;
-    for (const Exit& exit : exits)
+    for (const Exit& exit : exits) {
+        if (trie.node(exit.at).end - exit.at > many) {
+            place.ends_at.push_back(exit.at);
+            continue;
+        }
         for (const TokenId id : trie.below(exit.at)) {
             if (place.allowed.test(id)) continue;
             left_over.emplace_back(std::string_view(vocabulary_->bytes(id)).substr(exit.depth), id);
             if (left_over.size() > max_left_over) check_work(max_work + 1);
         }
+    }
     place.left_over = TokenTrie(std::move(left_over));
     return place;
 }
@@ -162,14 +168,18 @@ std::shared_ptr<const TokenMask> Constraint::mask(const Parse& parse) const {
         for (const Parse::Config c : outer.active()) {
             const auto here = place(outer, c);
             mask |= here->allowed;
-            const TokenTrie& rest = here->left_over;
-            if (rest.size() == 0) continue;
+            if (here->left_over.size() == 0 && here->ends_at.empty()) continue;
             // A counted call was followed to the end of the rule that contains it.
             const bool counted = c.node != Parse::bottom && outer.node(c.node).counted;
             outer.enter_pop(counted ? outer.below(c.node) : std::vector<uint32_t>{c.node});
-            follow(outer, rest, 0, rest.size(), [&](uint32_t read) {
-                for (const TokenId id : rest.at(read)) mask.set(id);
-            });
+            const auto follow_and_set = [&](const TokenTrie& trie, uint32_t first, uint32_t last) {
+                follow(outer, trie, first, last, [&](uint32_t read) {
+                    for (const TokenId id : trie.at(read)) mask.set(id);
+                });
+            };
+            follow_and_set(here->left_over, 0, here->left_over.size());
+            const TokenTrie& all = vocabulary_->trie();
+            for (const uint32_t at : here->ends_at) follow_and_set(all, at + 1, all.node(at).end);
             outer.back();
             check_work(outer.work() - begin);
         }

@@ -38,8 +38,14 @@ class Constraint {
     /// What one configuration allows, its callers unknown.
     struct Place {
         TokenMask allowed;
-        TokenTrie left_over;  // bytes after the end of the rule, of tokens that are not allowed already
-        size_t memory_bytes() const { return allowed.memory_bytes() + left_over.memory_bytes() + 128; }
+        // Tokens that are not allowed already and have bytes after the end of the rule: below these nodes of
+        // the vocabulary's trie, or, where a node has few, in a trie of the bytes left over.
+        std::vector<uint32_t> ends_at{};
+        TokenTrie left_over{};
+        size_t memory_bytes() const {
+            return allowed.memory_bytes() + left_over.memory_bytes() + ends_at.size() * sizeof(uint32_t) +
+                   128;
+        }
     };
     template <typename Value>
     struct Cache {
