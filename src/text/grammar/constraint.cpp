@@ -10,8 +10,8 @@ namespace sluice {
 
 namespace {
 
-constexpr size_t max_cache_bytes = 32 << 20;  // of each cache; then it begins anew
-constexpr uint64_t max_work = 100'000'000;    // steps of a parse for one mask
+constexpr size_t max_cache_bytes = 16 << 20;  // of each cache; then it begins anew
+constexpr uint64_t max_work = 30'000'000;     // steps of a parse for one mask
 constexpr uint32_t many = 200;                // nodes below one: better followed where they are
 constexpr size_t max_left_over = 4'000'000;   // ends of tokens
 
