@@ -32,6 +32,7 @@ struct Prompt {
     std::vector<int32_t> tokens{};
     std::string text{};
     bool opens_reasoning = false;  // it ends with an open <think>: the answer begins inside
+    bool may_reason = false;       // the answer may begin with <think>
 };
 
 }  // namespace sluice

@@ -50,6 +50,8 @@ struct MemoryPart {
 };
 
 struct EngineInfo;
+/// What an answer must be, made by Engine::constrain_…: compiled once, for any number of answers and threads.
+class Constraint;
 
 struct EngineOptions {
     uint32_t threads = 0;    // 0: one for each physical core available to the process
@@ -152,6 +154,19 @@ class Engine {
     /// True for the tokens that end an answer.
     bool is_end(TokenId token) const;
 
+    /// Answers are texts of a GBNF grammar (docs/grammar.md). These throw invalid_argument, unsupported or
+    /// out_of_budget, with a sentence that names the place.
+    std::shared_ptr<const Constraint> constrain_to_grammar(std::string_view gbnf) const;
+    /// Answers are JSON that is valid under a JSON schema.
+    std::shared_ptr<const Constraint> constrain_to_schema(std::string_view json_schema) const;
+    /// Answers are JSON objects.
+    std::shared_ptr<const Constraint> constrain_to_json_object() const;
+    /// Answers call one of `tools` (as in ChatRequest), or the one named, the way the chat template writes
+    /// it. Their markers may be control tokens: GenerateOptions::show_special makes them part of the text.
+    std::shared_ptr<const Constraint> constrain_to_tool_call(std::string_view tools,
+                                                             std::string_view name = {},
+                                                             bool parallel = true) const;
+
     struct Impl;  // internal
     const std::shared_ptr<Impl>& impl() const { return impl_; }
 
@@ -179,7 +194,9 @@ struct GenerateOptions {
     bool show_special = false;        // control tokens appear in the text by name (tool calls are marked so)
     int32_t top_logprobs = -1;        // 0 and more: log probabilities, of each token and of so many best ones
     int64_t thinking_budget = -1;     // tokens after which open reasoning is closed; -1: never
-    bool opens_reasoning = false;     // as in Prompt: the answer begins inside; for thinking_budget
+    std::shared_ptr<const Constraint> constraint{};  // what the answer must be, after its reasoning
+    // As in Prompt: for thinking_budget and constraint.
+    bool opens_reasoning = false, may_reason = false;
 };
 
 struct TokenLogprob {

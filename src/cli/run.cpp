@@ -8,6 +8,7 @@
 
 #include "cli/answer.h"
 #include "cli/commands.h"
+#include "cli/constraint_flags.h"
 #include "cli/conversation.h"
 #include "cli/engine_flags.h"
 #include "cli/exit_code.h"
@@ -30,10 +31,11 @@ struct RunOptions {
     bool raw = false, json = false, hide_thinking = false;
     EngineFlags engine;
     SamplingFlags sampling;
+    ConstraintFlags constraint;
     std::string stats_file;  // empty: none
 };
 
-void check(const RunOptions& o) {
+void check(RunOptions& o) {
     if (!o.dash.empty() && o.dash != "-")
         throw UsageError("expected the prompt after -p, or - to read it from standard input, found \"" +
                          o.dash + "\"");
@@ -47,6 +49,7 @@ void check(const RunOptions& o) {
             "expected --raw without --messages, --system, --tools and --template-vars: "
             "the text is the whole prompt");
     o.sampling.check();
+    o.constraint.check();
 }
 
 /// Text files end with a newline that nobody means to say; a raw prompt is taken to the byte.
@@ -98,7 +101,7 @@ void print_json(const Answer& a, const Prompt& prompt, const Figures& f) {
     write_output(json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
-int run(const RunOptions& o) {
+int run(RunOptions& o) {
     check(o);
     const std::string raw_text = o.raw ? prompt_text(o) : "";
     const ChatRequest request = o.raw ? ChatRequest{} : chat_request(o);
@@ -106,12 +109,15 @@ int run(const RunOptions& o) {
     const Engine engine = open_engine(o.model, o.engine);
     StepLog steps(o.stats_file, engine);
     Session session(engine, steps.observe(o.engine.session_options()));
-    const GenerateOptions options = o.sampling.generate_options(engine.recommended_sampling());
+    GenerateOptions options = o.sampling.generate_options(engine.recommended_sampling());
+    options.constraint = o.constraint.compile(engine);
     Prompt prompt;
     if (o.raw)
         prompt = {.tokens = engine.tokenize_prompt(raw_text), .text = raw_text};
     else
         prompt = engine.render(request);
+    options.opens_reasoning = prompt.opens_reasoning;
+    options.may_reason = prompt.may_reason;
 
     AnswerStyle style;
     style.thinking = o.raw ? Thinking::verbatim : o.hide_thinking ? Thinking::folded : Thinking::shown;
@@ -162,6 +168,7 @@ void add_run(CLI::App& app, Action& chosen) {
         ->type_name("FILE");
     o->engine.add_to(*command);
     o->sampling.add_to(*command);
+    o->constraint.add_to(*command);
     command->footer(
         "Example:\n  sluice run rill -p 'What is 12+30?' --temp 0\n"
         "The answer goes to standard output, everything else to standard error.");

@@ -44,6 +44,15 @@ Generation::Generation(const Engine::Impl& engine, const GenerateOptions& option
       options_(options),
       sampler_(options.sampling, tokens_to_choose_from(engine)),
       stop_(options.stop) {
+    if (options.constraint) {
+        if (options.ignore_end)
+            fail(
+                ErrorCode::invalid_argument,
+                "expected a grammar or a going on after end tokens, found both: a grammar says where to end");
+        constrained_.emplace(options.constraint, options.opens_reasoning ? GrammarStart::inside_thinking
+                                                 : options.may_reason    ? GrammarStart::may_think
+                                                                         : GrammarStart::answer);
+    }
     for (const TokenId t : before) sampler_.accept(t);
     if (tokenizer_ && options.thinking_budget >= 0) {
         thoughts_.emplace(options.opens_reasoning);
@@ -57,8 +66,14 @@ void Generation::close_thoughts() {
     thoughts_.reset();
 }
 
+/// Most tokens that models choose are allowed: the mask is made only when one is not. The second draw follows
+/// the first in the sampler's sequence, so that the answer still depends on its seed alone.
 TokenId Generation::choose(std::span<const float> logits) {
-    if (forced_.empty()) return sampler_.sample(logits);
+    if (forced_.empty()) {
+        const TokenId token = sampler_.sample(logits);
+        if (!constrained_ || constrained_->allows(token)) return token;
+        return sampler_.sample(logits, constrained_->mask().get());
+    }
     const TokenId token = forced_.back();
     forced_.pop_back();
     return token;
@@ -78,6 +93,7 @@ Generation::Step Generation::next(std::span<const float> logits, uint64_t room) 
     if (options_.top_logprobs >= 0)
         step.logprobs = logprobs_of(logits, token, uint32_t(options_.top_logprobs));
     sampler_.accept(token);
+    if (constrained_) constrained_->accept(token);
     tokens_.push_back(token);
     step.token = token;
     step.text = take_text(token);
@@ -97,6 +113,7 @@ std::string Generation::take_text(TokenId token) {
 
 std::optional<StopReason> Generation::reason_to_stop(uint64_t room) const {
     if (stop_.found()) return StopReason::stop_text;
+    if (constrained_ && constrained_->finished()) return StopReason::end_token;
     if (room == 0) return StopReason::context_full;
     if (options_.max_tokens >= 0 && tokens_.size() >= uint64_t(options_.max_tokens))
         return StopReason::length;

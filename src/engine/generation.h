@@ -11,6 +11,7 @@
 
 #include "engine/sampler.h"
 #include "engine/stop_text.h"
+#include "text/grammar/constraint.h"
 #include "text/reasoning.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -50,7 +51,8 @@ class Generation {
     Utf8Stream characters_;
     StopText stop_;
     std::optional<ReasoningSplitter> thoughts_;  // while they are limited
-    std::vector<TokenId> forced_;                // to come next, whatever the model says; last one first
+    std::optional<ConstrainedText> constrained_;
+    std::vector<TokenId> forced_;  // to come next, whatever the model says; last one first
     std::vector<TokenId> tokens_;
 };
 

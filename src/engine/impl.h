@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "sluice/engine.h"
@@ -16,7 +17,9 @@
 #include "model/transformer.h"
 #include "store/weight_store.h"
 #include "text/chat_template.h"
+#include "text/grammar/vocabulary.h"
 #include "text/tokenizer.h"
+#include "text/tool_calls/tool_format.h"
 
 namespace sluice {
 
@@ -34,6 +37,10 @@ struct Engine::Impl {
     /// The tokenizer, or an Error that says the model has none.
     const Tokenizer& need_tokenizer() const;
     Prompt render(const ChatRequest& request) const;
+    /// What the tokens mean to grammars; made when it is first asked for.
+    std::shared_ptr<const Vocabulary> vocabulary() const;
+    /// How the chat template writes calls of tools.
+    ToolFormat tool_format() const;
     StreamStats stream_stats() const;
 
     GgufFile file;
@@ -53,6 +60,8 @@ struct Engine::Impl {
     EngineInfo info;
 
   private:
+    mutable std::once_flag vocabulary_once_;
+    mutable std::shared_ptr<const Vocabulary> vocabulary_;
     void read_text(const GgufMetadata& metadata);
     void plan_memory(const EngineOptions& options);
     void load(const EngineOptions& options);

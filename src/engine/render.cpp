@@ -93,7 +93,10 @@ Prompt Engine::Impl::render(const ChatRequest& request) const {
     p.tokens = tok.encode(rendered);
     if (special.add_bos && special.bos != no_token && (p.tokens.empty() || p.tokens.front() != special.bos))
         p.tokens.insert(p.tokens.begin(), special.bos);
+    const bool closed = ReasoningSplitter::prompt_closes_reasoning(p.text);
+    const bool known = chat_template->source().find("</think>") != std::string::npos;
     p.opens_reasoning = request.add_generation_prompt && ReasoningSplitter::prompt_opens_reasoning(p.text);
+    p.may_reason = request.add_generation_prompt && known && !closed && !p.opens_reasoning;
     return p;
 }
 

@@ -35,6 +35,14 @@ void check_options(const SamplingOptions& o) {
     }
 }
 
+[[noreturn]] void none_left(bool constrained) {
+    if (constrained)
+        fail(
+            ErrorCode::invalid_argument,
+            "no token is left to choose: the grammar and --logit-bias together forbid all of the vocabulary");
+    fail(ErrorCode::invalid_argument, "no token is left to choose: --logit-bias forbids them all");
+}
+
 }  // namespace
 
 Sampler::Sampler(const SamplingOptions& options, uint32_t n_vocab)
@@ -67,14 +75,14 @@ float Sampler::penalised(int32_t id, float logit) const {
     return logit;
 }
 
-int32_t Sampler::sample(std::span<const float> logits) {
+int32_t Sampler::sample(std::span<const float> logits, const TokenMask* allowed) {
     logits = logits.first(std::min<size_t>(logits.size(), n_vocab_));
     for (const float x : logits)
         if (std::isnan(x))
             fail(ErrorCode::internal,
                  "the model gave a logit that is not a number; its file or this machine's memory is damaged");
-    if (options_.temperature == 0 || options_.top_k == 1) return greedy(logits);
-    collect(logits);
+    if (options_.temperature == 0 || options_.top_k == 1) return greedy(logits, allowed);
+    collect(logits, allowed);
     keep_top_k();
     normalise();
     keep_typical();
@@ -83,28 +91,28 @@ int32_t Sampler::sample(std::span<const float> logits) {
     return draw();
 }
 
-int32_t Sampler::greedy(std::span<const float> logits) const {
+int32_t Sampler::greedy(std::span<const float> logits, const TokenMask* allowed) const {
     const bool plain = bias_.empty() && counts_.empty();
     int32_t best = -1;
     float most = forbidden;
     for (size_t i = 0; i < logits.size(); ++i) {
+        if (allowed && !allowed->test(int32_t(i))) continue;
         const float x = plain ? logits[i] : penalised(int32_t(i), logits[i]);
         if (x > most) most = x, best = int32_t(i);
     }
-    if (best < 0)
-        fail(ErrorCode::invalid_argument, "no token is left to choose: --logit-bias forbids them all");
+    if (best < 0) none_left(allowed != nullptr);
     return best;
 }
 
-void Sampler::collect(std::span<const float> logits) {
+void Sampler::collect(std::span<const float> logits, const TokenMask* allowed) {
     const bool plain = bias_.empty() && counts_.empty();
     candidates_.clear();
     for (size_t i = 0; i < logits.size(); ++i) {
+        if (allowed && !allowed->test(int32_t(i))) continue;
         const float x = plain ? logits[i] : penalised(int32_t(i), logits[i]);
         if (x > forbidden) candidates_.push_back({int32_t(i), x, 0});
     }
-    if (candidates_.empty())
-        fail(ErrorCode::invalid_argument, "no token is left to choose: --logit-bias forbids them all");
+    if (candidates_.empty()) none_left(allowed != nullptr);
 }
 
 /// Afterwards the candidates are sorted, best first, the lower id on a tie.

@@ -13,6 +13,8 @@
 
 #include "sluice/sampling.h"
 
+#include "text/grammar/vocabulary.h"
+
 namespace sluice {
 
 class Sampler {
@@ -22,8 +24,8 @@ class Sampler {
     Sampler(const SamplingOptions& options, uint32_t n_vocab);
     /// A token that is now part of the text (prompt tokens too, in order): counts for the penalties.
     void accept(int32_t token);
-    /// One choice. Not accepted yet. NaN logits are an Error (internal), not a token.
-    int32_t sample(std::span<const float> logits);
+    /// One choice, of `allowed` if given. Not accepted yet. NaN logits are an Error (internal), not a token.
+    int32_t sample(std::span<const float> logits, const TokenMask* allowed = nullptr);
 
   private:
     struct Candidate {
@@ -32,8 +34,8 @@ class Sampler {
         double probability;
     };
     float penalised(int32_t id, float logit) const;
-    int32_t greedy(std::span<const float> logits) const;
-    void collect(std::span<const float> logits);
+    int32_t greedy(std::span<const float> logits, const TokenMask* allowed) const;
+    void collect(std::span<const float> logits, const TokenMask* allowed);
     void keep_top_k();
     void normalise();
     void keep_typical();

@@ -86,6 +86,10 @@ ReasoningSplitter::Piece ReasoningSplitter::finish() {
     return piece;
 }
 
+bool ReasoningSplitter::prompt_closes_reasoning(std::string_view prompt) {
+    return prompt.substr(0, prompt.size() - trailing_blanks(prompt)).ends_with(close_tag);
+}
+
 bool ReasoningSplitter::prompt_opens_reasoning(std::string_view prompt) {
     return prompt.substr(0, prompt.size() - trailing_blanks(prompt)).ends_with(open_tag);
 }

@@ -23,6 +23,8 @@ class ReasoningSplitter {
 
     /// True if a rendered prompt ends with an open <think> tag, blanks aside.
     static bool prompt_opens_reasoning(std::string_view prompt);
+    /// True if it ends with </think>, blanks aside: the answer is not to be thought about.
+    static bool prompt_closes_reasoning(std::string_view prompt);
 
   private:
     enum class State {

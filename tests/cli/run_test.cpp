@@ -1,9 +1,12 @@
 // sluice run, on the bundled model: exact answers, where each byte goes, and how it ends.
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "process.h"
 
@@ -95,6 +98,34 @@ TEST(Run, EndsAtStopTextsAndLimits) {
     EXPECT_EQ(short_one.at("stop_reason"), "length");
     EXPECT_EQ(run_json({"-p", "What is 12+30?", "-n", "0"}).at("token_ids").size(), 0u);
     EXPECT_EQ(run_json({"-p", "What is 12+30?", "--ctx", "20"}).at("stop_reason"), "context");
+}
+
+TEST(Run, AnswersAreHeldToGrammarsAndSchemas) {
+    const Arguments ask = {"-p", "What is 12+30?", "--seed", "3"};
+    const auto held = [&](Arguments more) {
+        more.insert(more.begin(), ask.begin(), ask.end());
+        return run_json(more);
+    };
+    const std::string schema =
+        R"({"type":"object","properties":{"sum":{"type":"integer"}},"required":["sum"]})";
+    const Json j = held({"--json-schema", schema});
+    EXPECT_TRUE(Json::parse(j.at("text").get<std::string>()).at("sum").is_number_integer());
+    EXPECT_EQ(j.at("stop_reason"), "eos");
+    EXPECT_NE(j.at("reasoning"), "");
+
+    const std::string path = std::string(SLUICE_TEST_TMP) + "/constraint-" + std::to_string(::getpid());
+    std::ofstream(path) << schema;
+    EXPECT_EQ(held({"--json-schema", "@" + path}).at("text"), j.at("text"));
+    std::ofstream(path) << "root ::= \"<\" [0-9]{3} \">\"";
+    const std::string text = held({"--grammar-file", path}).at("text");
+    EXPECT_EQ(text.size(), 5u) << text;
+    EXPECT_EQ(held({"--grammar", "root ::= \"forty-two\""}).at("text"), "forty-two");
+    std::filesystem::remove(path);
+
+    const Finished wrong = sluice({"run", "no-such-model", "-p", "x", "--json-schema", "{\"not\":{}}"});
+    EXPECT_EQ(wrong.status, 1);
+    EXPECT_NE(wrong.err.find("\"not\" is not supported"), std::string::npos) << wrong.err;
+    EXPECT_EQ(sluice({"run", rill(), "-p", "x", "--json-object", "--grammar", "root ::= \"x\""}).status, 2);
 }
 
 TEST(Run, BiasForbidsAToken) {

@@ -102,7 +102,7 @@ void AutomatonBuilder::find_empty() {
     for (bool changed = true; changed;) {
         changed = false;
         work += rules_.nodes().size() + rules_.rules().size();
-        if (work > 100 * max_work)
+        if (work > 20 * max_work)
             fail(ErrorCode::out_of_budget,
                  "the grammar is too large: its rules depend on each other in too "
                  "many ways; simplify it");

@@ -167,6 +167,67 @@ FlatRule Flattening::nondeterministic() {
     return rule;
 }
 
+/// A state's edges by the classes they lead to, neighbouring ranges joined; its own class first.
+std::vector<uint32_t> signature(const FlatRule::State& state, const std::vector<uint32_t>& classes,
+                                uint32_t own) {
+    std::vector<uint32_t> out{own};
+    const Nfa::Edge* before = nullptr;
+    for (const auto& e : state.edges) {
+        const bool joins = before && e.kind == Nfa::EdgeKind::bytes && before->kind == Nfa::EdgeKind::bytes &&
+                           before->last + 1 == e.first && classes[before->to] == classes[e.to];
+        if (joins)
+            out[out.size() - 2] = e.last;
+        else
+            out.insert(out.end(), {uint32_t(e.kind), e.kind == Nfa::EdgeKind::bytes ? e.first : e.symbol,
+                                   e.last, classes[e.to]});
+        before = &e;
+    }
+    return out;
+}
+
+/// States that allow the same made one (Moore), so that what is known of one is known of all. Rules that need
+/// many rounds, such as long literals, stay as they are: they gain nothing.
+FlatRule with_equal_states_joined(FlatRule rule) {
+    constexpr int most_rounds = 16;
+    constexpr size_t most_states = 1000;
+    if (rule.states.size() > most_states) return rule;
+    std::vector<uint32_t> classes;
+    for (const auto& s : rule.states) classes.push_back(s.final);
+    size_t n = 0;
+    for (int round = 0;; ++round) {
+        if (round == most_rounds) return rule;
+        std::map<std::vector<uint32_t>, uint32_t> ids;
+        std::vector<uint32_t> finer;
+        for (size_t i = 0; i < rule.states.size(); ++i)
+            finer.push_back(ids.emplace(signature(rule.states[i], classes, classes[i]), uint32_t(ids.size()))
+                                .first->second);
+        classes = std::move(finer);  // the start is the first to be given an id: 0
+        if (ids.size() == n) break;
+        n = ids.size();
+        if (n == rule.states.size()) return rule;  // all differ
+    }
+    FlatRule joined;
+    joined.states.resize(n);
+    std::vector<bool> done(n, false);
+    for (size_t i = 0; i < rule.states.size(); ++i) {
+        if (done[classes[i]]) continue;
+        done[classes[i]] = true;
+        FlatRule::State& state = joined.states[classes[i]];
+        state.final = rule.states[i].final;
+        for (Nfa::Edge e : rule.states[i].edges) {
+            e.to = classes[e.to];
+            const bool joins = !state.edges.empty() && e.kind == Nfa::EdgeKind::bytes &&
+                               state.edges.back().kind == Nfa::EdgeKind::bytes &&
+                               state.edges.back().last + 1 == e.first && state.edges.back().to == e.to;
+            if (joins)
+                state.edges.back().last = e.last;
+            else
+                state.edges.push_back(e);
+        }
+    }
+    return joined;
+}
+
 }  // namespace
 
 void Nfa::add_chars(uint32_t from, const std::vector<CharRange>& ranges, uint32_t to) {
@@ -201,7 +262,7 @@ void Nfa::add_until(uint32_t from, std::string_view text, uint32_t to) {
 
 FlatRule flatten(const Nfa& nfa, uint64_t& budget) {
     Flattening flattening(nfa, budget);
-    if (auto rule = flattening.deterministic()) return std::move(*rule);
+    if (auto rule = flattening.deterministic()) return with_equal_states_joined(std::move(*rule));
     return flattening.nondeterministic();
 }
 
