@@ -35,8 +35,8 @@ class Generation {
     std::string finish();
 
     const std::vector<TokenId>& tokens() const { return tokens_; }
-    /// No token is allowed: nothing needs to be computed.
-    bool wants_none() const { return options_.max_tokens == 0; }
+    /// The stop text that ended it; empty if none did.
+    const std::string& stop_text() const { return stop_.which(); }
 
   private:
     TokenId choose(std::span<const float> logits);

@@ -37,7 +37,10 @@ class Scheduler::Job {
     uint32_t reused = 0;
     std::vector<float> logits{}, hidden_sum{};
     bool ended = false;
+    uint64_t told_before = UINT64_MAX;  // requests that wait before it, as its asker knows
 
+    /// The tokens last fed were of the prompt.
+    bool read_prompt() const { return cache->size() <= request.prompt.size(); }
     bool reading() const { return cache->size() < request.prompt.size(); }
     uint64_t own_pages() const { return cache ? cache->pages().size() - shared_pages : 0; }
     std::span<const TokenId> unfed() const { return std::span(tokens).subspan(cache->size()); }
@@ -134,6 +137,7 @@ void Scheduler::main() {
         {
             std::unique_lock lock(mutex_);
             if (active_.empty() && waiting_.empty() && !stop_) {
+                last_decode_ = {};
                 lock.unlock();
                 if (engine_.impl()->usage) engine_.impl()->usage->rest();
                 lock.lock();
@@ -147,6 +151,7 @@ void Scheduler::main() {
         }
         cancel_waiting();
         admit();
+        tell_waiting();
         if (!active_.empty()) step();
         drop_ended();
         publish();
@@ -166,6 +171,20 @@ void Scheduler::cancel_waiting() {
         job->started = job->read = Clock::now();
         finish(*job, StopReason::cancelled, {});
     }
+}
+
+/// Only this thread takes jobs out of the queue, so they stay while their askers are told.
+void Scheduler::tell_waiting() {
+    std::vector<Job*> jobs;
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& job : waiting_) jobs.push_back(job.get());
+    }
+    for (size_t i = 0; i < jobs.size(); ++i)
+        if (jobs[i]->told_before != i) {
+            jobs[i]->told_before = i;
+            tell(*jobs[i], RequestWaiting{i});
+        }
 }
 
 /// The highest priority first; of equal ones whoever has least running, then whose last turn is longest ago,
@@ -319,17 +338,30 @@ void Scheduler::step() {
         for (Job* job : jobs) fail(*job, ErrorCode::internal, e.what());
         return;
     }
-    {
-        std::lock_guard lock(mutex_);
-        ++stats_.steps;
-        stats_.step_seconds += cost.seconds;
-        stats_.stream += cost.stream;
-    }
+    const bool decoding =
+        std::any_of(jobs.begin(), jobs.end(), [](const Job* j) { return !j->read_prompt(); });
+    count_step(cost, decoding);
     for (size_t i = 0; i < jobs.size(); ++i) after_step(*jobs[i], uint32_t(feeds[i].segment.tokens.size()));
 }
 
+void Scheduler::count_step(const StepStats& cost, bool decoding) {
+    const auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    ++stats_.steps;
+    stats_.step_seconds += cost.seconds;
+    stats_.stream += cost.stream;
+    if (decoding) {
+        ++stats_.decode_steps;
+        stats_.decode_step_seconds += cost.seconds;
+        stats_.decode_wait_seconds += cost.stream.wait_seconds;
+        stats_.decode_busy_seconds +=
+            last_decode_ == Clock::time_point() ? cost.seconds : seconds_between(last_decode_, now);
+    }
+    last_decode_ = decoding ? now : Clock::time_point();
+}
+
 void Scheduler::after_step(Job& job, uint32_t tokens) {
-    if (job.cache->size() <= job.request.prompt.size()) {  // these were of the prompt
+    if (job.read_prompt()) {
         {
             std::lock_guard lock(mutex_);
             stats_.prompt_tokens += tokens;
@@ -373,6 +405,7 @@ void Scheduler::finish(Job& job, StopReason reason, std::string text) {
     RequestDone done;
     done.reason = reason;
     done.text = std::move(text);
+    if (job.generation) done.stop_text = job.generation->stop_text();
     done.prompt_tokens = job.request.prompt.size();
     done.reused_tokens = job.reused;
     done.generated_tokens = job.generation ? job.generation->tokens().size() : 0;
@@ -428,17 +461,36 @@ void Scheduler::drop_ended() {
 }
 
 void Scheduler::publish() {
-    uint64_t reading = 0, pages = 0, page_bytes = 0;
+    uint64_t pages = 0;
+    std::vector<RequestStatus> running;
     for (const auto& job : active_) {
-        reading += job->reading();
         pages += job->own_pages();
+        RequestStatus r;
+        r.id = job->request.id;
+        r.state = job->reading() ? RequestStatus::State::prefill : RequestStatus::State::decode;
+        r.prompt_tokens = job->request.prompt.size();
+        r.processed = std::min<uint64_t>(job->cache->size(), r.prompt_tokens);
+        r.generated = job->tokens.size() - job->request.prompt.size();
+        if (!job->reading()) r.decode_seconds = seconds_between(job->read, Clock::now());
+        running.push_back(std::move(r));
     }
-    page_bytes = stats_.kv_bytes_limit / page_limit_;
+    const uint64_t page_bytes = stats_.kv_bytes_limit / page_limit_;
     std::lock_guard lock(mutex_);
-    stats_.reading = reading;
-    stats_.answering = active_.size() - reading;
+    running_ = std::move(running);
+    stats_.reading = uint64_t(std::count_if(running_.begin(), running_.end(), [](const RequestStatus& r) {
+        return r.state == RequestStatus::State::prefill;
+    }));
+    stats_.answering = running_.size() - stats_.reading;
     stats_.kv_bytes_used = pages * page_bytes;
     stats_.kv_bytes_cached = prefixes_.pages() * page_bytes;
+}
+
+std::vector<RequestStatus> Scheduler::status() const {
+    std::lock_guard lock(mutex_);
+    std::vector<RequestStatus> all = running_;
+    for (const auto& job : waiting_)
+        all.push_back({.id = job->request.id, .prompt_tokens = job->request.prompt.size()});
+    return all;
 }
 
 }  // namespace sluice
