@@ -109,7 +109,7 @@ struct EngineInfo {
     uint32_t n_layers = 0, n_embd = 0, n_vocab = 0, context_length = 0;
     uint32_t n_experts = 0, n_experts_used = 0;
     uint32_t threads = 0;
-    std::string isa{};        // "avx512", "avx2", "plain"
+    std::string isa{};        // "avx512", "avxvnni", "avx2", "neon", "plain"
     std::string residency{};  // where the routed experts are: "memory", "412 of 1,664 experts in memory, the
                               // rest on the drive"
     std::string io{};         // "io_uring, direct, …"

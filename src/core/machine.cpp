@@ -16,6 +16,7 @@
 #include <cpuid.h>
 #endif
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,8 +24,12 @@ namespace sluice {
 
 const char* to_string(Isa isa) noexcept {
     switch (isa) {
+        case Isa::neon:
+            return "neon";
         case Isa::avx512:
             return "avx512";
+        case Isa::avxvnni:
+            return "avxvnni";
         case Isa::avx2:
             return "avx2";
         case Isa::plain:
@@ -42,20 +47,35 @@ bool has_f16c() noexcept {
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
+/// VNNI in AVX's encoding (clang 14 and g++ 12 have no name for it in __builtin_cpu_supports).
+bool has_avxvnni() noexcept {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+
 }  // namespace
 #endif
 
-Isa best_isa() noexcept {
+std::vector<Isa> available_isas() {
+    std::vector<Isa> isas{Isa::plain};
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("bmi2") && has_f16c();
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");
-    if (avx512) return Isa::avx512;
-    if (avx2) return Isa::avx2;
+    if (avx2) isas.push_back(Isa::avx2);
+    if (avx2 && has_avxvnni()) isas.push_back(Isa::avxvnni);
+    if (avx512) isas.push_back(Isa::avx512);
+#elif defined(__aarch64__)
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) isas.push_back(Isa::neon);
 #endif
-    return Isa::plain;
+    return isas;
+}
+
+Isa best_isa() {
+    return available_isas().back();
 }
 
 namespace {

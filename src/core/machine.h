@@ -4,14 +4,24 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sluice {
 
-/// Instruction sets Sluice has kernels for, from the slowest to the fastest.
-enum class Isa { plain, avx2, avx512 };
+/// Instruction sets Sluice has kernels for.
+enum class Isa {
+    plain,    // C++ for any processor
+    avx2,     // with FMA, F16C, BMI2: x86-64-v3
+    avxvnni,  // AVX2 with products of bytes: processors of Intel without AVX-512 since 2021, AMD's since Zen
+              // 5
+    avx512,   // F, BW, DQ, VL, VNNI
+    neon,     // 64-bit ARM with products of bytes (dotprod of Armv8.2)
+};
 const char* to_string(Isa isa) noexcept;
-/// The best one this CPU and operating system run.
-Isa best_isa() noexcept;
+/// Those this CPU and operating system run, from the slowest to the fastest.
+std::vector<Isa> available_isas();
+/// The last of them.
+Isa best_isa();
 
 /// Physical cores this process may use (its affinity mask and cgroup quota respected), at least 1.
 uint32_t available_cores();

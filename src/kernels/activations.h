@@ -19,6 +19,7 @@ struct alignas(64) Activations256 {
     int8_t q[256];
     int16_t sums[16];  // of each 16 of q
     float scale;
+    int16_t sums_of_32[8];
 };
 
 struct alignas(64) Activations32 {

@@ -9,29 +9,40 @@ namespace sluice {
 namespace plain {
 extern const KernelTable table;
 }
+#if defined(SLUICE_X86)
 namespace avx2 {
+extern const KernelTable table;
+}
+namespace avxvnni {
 extern const KernelTable table;
 }
 namespace avx512 {
 extern const KernelTable table;
 }
+#elif defined(SLUICE_ARM)
+namespace neon {
+extern const KernelTable table;
+}
+#endif
 
 const KernelTable& kernel_table(Isa isa) {
     switch (isa) {
+        case Isa::plain:
+            return plain::table;
 #if defined(SLUICE_X86)
-        case Isa::avx512:
-            return avx512::table;
         case Isa::avx2:
             return avx2::table;
-#else
+        case Isa::avxvnni:
+            return avxvnni::table;
         case Isa::avx512:
-        case Isa::avx2:
-            fail(ErrorCode::unsupported, "this build of Sluice has no {} kernels", to_string(isa));
+            return avx512::table;
+#elif defined(SLUICE_ARM)
+        case Isa::neon:
+            return neon::table;
 #endif
-        case Isa::plain:
-            break;
+        default:
+            fail(ErrorCode::unsupported, "this build of Sluice has no {} kernels", to_string(isa));
     }
-    return plain::table;
 }
 
 float* Kernels::scratch(uint32_t worker, uint64_t n) {
@@ -58,7 +69,7 @@ bool takes_floats(const Product& p) {
 /// evenly, whole panels.
 uint32_t rows_at_once(const Product& p, uint32_t workers) {
     constexpr uint64_t least_work = 64 * 1024;  // multiply-adds
-    const uint32_t panel = takes_floats(p) ? 4 : 16;
+    const uint32_t panel = takes_floats(p) ? 4 : 32;
     const uint64_t per_row = uint64_t(p.w.cols) * p.n;
     const uint64_t even = (p.w.rows + workers * 4 - 1) / (workers * 4);
     const uint64_t rows = std::max<uint64_t>({even, least_work / std::max<uint64_t>(per_row, 1), panel});
@@ -125,7 +136,7 @@ void Kernels::multiply(std::span<const Product> products) {
         const uint32_t step = p.transposed ? p.w.rows : rows_at_once(p, pool_.size());
         for (uint32_t r = 0; r < p.w.rows; r += step) pieces_.push_back({i, r, std::min(p.w.rows, r + step)});
     }
-    const uint64_t floats = std::max<uint64_t>(4 * widest, 4096);
+    const uint64_t floats = std::max<uint64_t>(4 * widest, 8192);
     pool_.run(uint32_t(pieces_.size()), [&](uint32_t task, uint32_t worker) {
         const Piece& piece = pieces_[task];
         const Product& p = products[piece.product];

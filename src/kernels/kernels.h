@@ -14,7 +14,7 @@
 
 namespace sluice {
 
-/// The table for one instruction set; it must be one that best_isa() or a lesser one names.
+/// The table for one instruction set; it must be one of available_isas().
 const KernelTable& kernel_table(Isa isa);
 
 /// One product of a group that is computed together: y (n, w.rows) = x (n, w.cols) @ w^T.

@@ -38,6 +38,10 @@ namespace sluice {
 [[gnu::always_inline]] static inline float float_from_half(uint16_t h) {
 #if defined(__F16C__)
     return _cvtsh_ss(h);
+#elif defined(__aarch64__)
+    __fp16 f;
+    __builtin_memcpy(&f, &h, 2);
+    return f;
 #else
     const uint32_t sign = uint32_t(h & 0x8000u) << 16, rest = h & 0x7fffu;
     if (rest >= 0x7c00u) return float_of_bits(sign | 0x7f800000u | (rest & 0x3ffu) << 13);  // infinity, NaN
@@ -53,6 +57,11 @@ namespace sluice {
 #pragma GCC diagnostic ignored "-Wpedantic"  // clang's intrinsic is a macro with a compound literal
     return uint16_t(_cvtss_sh(f, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 #pragma GCC diagnostic pop
+#elif defined(__aarch64__)
+    const __fp16 h = __fp16(f);
+    uint16_t bits;
+    __builtin_memcpy(&bits, &h, 2);
+    return bits;
 #else
     const uint32_t bits = bits_of_float(f), sign = bits >> 16 & 0x8000u, rest = bits & 0x7fffffffu;
     if (rest > 0x7f800000u) return uint16_t(sign | 0x7e00u);

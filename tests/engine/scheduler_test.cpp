@@ -320,11 +320,11 @@ TEST_F(Scheduling, EmbeddingsAreTheSameInCompany) {
         ASSERT_TRUE(a.wait());
         alone.push_back(a.done->embedding);
     }
+    Answer story;  // may still be told when the others are done: outlives the scheduler
+    std::vector<Answer> answers(3);
     Scheduler s(engine, {.parallel = 4, .prefill_chunk = 7});
-    Answer story;
     s.submit(
         {.prompt = prompt("Tell me a story."), .options = options(1, 200), .on_event = story.listener()});
-    std::vector<Answer> answers(3);
     for (size_t i = 0; i < 3; ++i) embed(s, texts[i], answers[i]);
     const auto dot = [](const std::vector<float>& a, const std::vector<float>& b) {
         double sum = 0;

@@ -51,13 +51,6 @@ struct Weights {
     MatrixView view() const { return {type, bytes.data(), rows, cols, *row_bytes(type, cols)}; }
 };
 
-std::vector<Isa> isas() {
-    std::vector<Isa> all{Isa::plain};
-    if (best_isa() >= Isa::avx2) all.push_back(Isa::avx2);
-    if (best_isa() >= Isa::avx512) all.push_back(Isa::avx512);
-    return all;
-}
-
 class EachIsa : public testing::TestWithParam<Isa> {
   protected:
     std::vector<float> multiply(const Weights& w, const std::vector<float>& x, uint32_t n, uint32_t threads,
@@ -127,6 +120,10 @@ TEST_P(EachIsa, MatmulIsCloseToFloat64ForEveryType) {
     }
 }
 
+TEST_P(EachIsa, IsTheOneItsTableNames) {
+    EXPECT_STREQ(kernel_table(GetParam()).name, to_string(GetParam()));
+}
+
 TEST_P(EachIsa, HardActivationsStayWithinTheirScale) {
     for (const TensorType type : {TensorType::Q4_K, TensorType::Q8_0, TensorType::IQ2_XS}) {
         const uint32_t cols = 512, rows = 17;
@@ -164,7 +161,7 @@ TEST(Kernels, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
         const Weights w(t->type, rows, cols, 3);
         const auto x = random_floats(size_t(270) * cols, 5);
         std::vector<float> reference;
-        for (const Isa isa : isas())
+        for (const Isa isa : available_isas())
             for (const uint32_t n : {1u, 3u, 4u, 17u, 270u}) {
                 Kernels kernels(pool, isa);
                 std::vector<float> y(size_t(n) * rows, NAN);
@@ -304,7 +301,7 @@ TEST_P(EachIsa, KvRowsKeepTheirPrecisionAndSize) {
     EXPECT_EQ(kv_row_bytes(KvFormat::q8_0, 80), 86u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EachIsa, testing::ValuesIn(isas()),
+INSTANTIATE_TEST_SUITE_P(All, EachIsa, testing::ValuesIn(available_isas()),
                          [](const auto& p) { return std::string(to_string(p.param)); });
 
 }  // namespace

@@ -37,7 +37,7 @@ template <typename Block>
     return reinterpret_cast<const Block*>(p.activations + token * p.activation_stride);
 }
 
-#if defined(__AVX2__)
+#if defined(SLUICE_INTS)
 
 using ints::Ints;
 using ints::Reals;
@@ -66,8 +66,10 @@ struct PanelRows {
 [[gnu::always_inline]] static inline Ints vector_of(const Bytes32* q, int i) {
 #if defined(__AVX512VNNI__)
     return _mm512_inserti64x4(_mm512_castsi256_si512(__m256i(q[2 * i])), __m256i(q[2 * i + 1]), 1);
-#else
+#elif defined(__AVX2__)
     return __m256i(q[i]);
+#else
+    return ints::load(q + i);
 #endif
 }
 
@@ -78,16 +80,7 @@ template <typename B>
     Ints acc = ints::zero();
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
         const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
-        if constexpr (!B::wide)
-            acc = ints::dot2(acc, ints::pairs(q, x), ints::scales16(scales, i));
-#if defined(__AVX512VNNI__)
-        else
-            acc = ints::add(acc, ints::multiply(ints::dot4_wide(ints::zero(), ints::unsigned_of(q), x),
-                                                ints::scales32(scales, i)));
-#else
-        else
-            acc = ints::dot2(acc, ints::pairs_wide(q, x), ints::scales16(scales, i));
-#endif
+        acc = B::wide ? ints::dot_scaled_wide(acc, q, x, scales, i) : ints::dot_scaled(acc, q, x, scales, i);
     });
     return acc;
 }
@@ -107,6 +100,18 @@ template <typename B>
     return y;
 }
 
+/// Asks for the weights of the panel after this one, a cache line at a time and in the order in which they
+/// lie in memory, where a panel's rows follow each other: at step (block, row) the lines that are as far into
+/// that panel as the step is into this one.
+template <uint32_t Bytes>
+[[gnu::always_inline]] static inline void prefetch_ahead(const PanelRows& rows, uint32_t block, uint32_t row,
+                                                         uint64_t row_bytes) {
+    constexpr uint32_t line = 64;
+    const uint8_t* next = rows.row[0] + panel_rows * row_bytes + block * panel_rows * Bytes;
+    for (uint32_t at = line * row; at < panel_rows * Bytes; at += line * panel_rows)
+        __builtin_prefetch(next + at);
+}
+
 template <typename B>
 static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t first, uint32_t count,
                                         uint32_t token) {
@@ -121,15 +126,14 @@ static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t firs
         for (uint32_t i = 0; i < panel_rows; ++i) {
             Unpacked256 u;
             const uint8_t* block = rows.row[i] + b * B::bytes;
-            __builtin_prefetch(block + panel_rows * p.row_bytes);
-            __builtin_prefetch(block + panel_rows * p.row_bytes + 64);
+            prefetch_ahead<B::bytes>(rows, b, i, p.row_bytes);
             B::unpack(block, u);
             ints::store(products + i, scaled_products<B>(u, a->q));
             d[i] = u.d;
             if constexpr (B::has_min) dmin[i] = u.dmin;
             if constexpr (corrected)
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(ints::place_of_eight(corrections, int(i))),
-                                    ints::products_of_sixteen(B::has_min ? u.min : u.scale, a->sums));
+                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
+                                                B::has_min ? u.min : u.scale, a->sums);
         }
         const Ints correction =
             corrected ? ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections)) : ints::zero();
@@ -156,7 +160,7 @@ static inline void rows_times_token_32(const QuantisedProduct& p, uint32_t first
         for (uint32_t i = 0; i < panel_rows; ++i) {
             Bytes32 q[at_once];
             const uint8_t* block = rows.row[i] + b * B::bytes;
-            __builtin_prefetch(block + panel_rows * p.row_bytes);
+            prefetch_ahead<at_once * B::bytes>(rows, b / at_once, i, p.row_bytes);
             lanes::unrolled<int(at_once)>([&](auto j) __attribute__((always_inline)) {
                 // A missing block's activations are zero: any weights do.
                 B::unpack(block + (uint32_t(j) < here ? j : 0) * B::bytes, q[j], d[j][i], m[j][i]);
@@ -184,52 +188,81 @@ static inline void rows_times_token_32(const QuantisedProduct& p, uint32_t first
     put_rows(y, p.y.row(token) + first, count);
 }
 
-/// Tokens of a tile: two sets of accumulators for each, and what is in flight, fill the registers.
-inline constexpr uint32_t tile_of_tokens = ints::lanes == 16 ? 12 : 4;
+/// A panel has as many vectors of rows, and a tile as many tokens, as fill the registers with two sets of
+/// accumulators and what is in flight.
+inline constexpr uint32_t panel_vectors = ints::lanes == 16 ? 2 : 1,
+                          tile_of_tokens = ints::lanes == 16 ? 6 : 4,
+                          panel_width = panel_vectors * panel_rows;
 /// Tokens whose activations stay in the second-level cache while all rows pass.
 inline constexpr uint32_t tokens_at_once = 256;
 
+/// A block whose sums of products (of a group, from `B::centre` on) fit 16 bits: one instruction scales and
+/// adds them, where others need a multiplication of 32 bits.
+template <typename B>
+inline constexpr bool is_narrow = ints::has_dot4&& B::narrow;
+
 /// 256 columns of a panel of rows, turned: q[k] holds columns 4 k … 4 k + 3 of each row.
 struct Panel256 {
-    Ints q[64];
-    Ints scale[16];      // 32 bits; in pairs of 16 bits for AVX2, whose products of bytes come in pairs
-    Ints correction[8];  // minima or scales of two groups, 16 bits each
-    alignas(64) float d[panel_rows], dmin[panel_rows];
+    Ints q[64][panel_vectors];
+    Ints scale[16][panel_vectors];      // 32 bits; in pairs of 16 bits for AVX2, whose products come in pairs
+    Ints correction[8][panel_vectors];  // minima or scales of two groups, 16 bits each
+    Ints centre[4][panel_vectors];      // scales of two groups times the centre
+    alignas(64) float d[panel_width], dmin[panel_width];
 };
 
+/// Columns of one vector of rows into every panel_vectors-th place from out on.
 template <bool Wide>
 [[gnu::always_inline]] static inline void turn(const uint8_t* q, uint64_t stride, Ints* out) {
     for (uint32_t v = 0; v < vectors; ++v) {
-        Ints in[panel_rows];
+        Ints in[panel_rows], turned[panel_rows];
         for (uint32_t i = 0; i < panel_rows; ++i) {
             in[i] = ints::load(q + i * stride + v * ints_bytes);
             if constexpr (Wide) in[i] = ints::unsigned_of(in[i]);
         }
-        ints::transpose(in, out + v * panel_rows);
+        ints::transpose(in, turned);
+        for (uint32_t i = 0; i < panel_rows; ++i) out[(v * panel_rows + i) * panel_vectors] = turned[i];
     }
 }
 
+/// Two small numbers as 16 bits each.
+[[gnu::always_inline]] static inline int32_t two_of_16(int32_t low, int32_t high) {
+    return int32_t((uint32_t(low) & 0xffff) | uint32_t(high) << 16);
+}
+
 template <typename B>
-static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& panel) {
+static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& panel, uint32_t part) {
     constexpr bool corrected = B::has_min || zero_of<B> != 0;
+    constexpr uint32_t in_group = B::group / 16;
     Unpacked256 u[panel_rows];
-    auto* scale = reinterpret_cast<int32_t*>(panel.scale);
-    auto* correction = reinterpret_cast<int32_t*>(panel.correction);
+    const auto at = [&](Ints(*vectors_of)[panel_vectors], uint32_t g) __attribute__((always_inline)) {
+        return reinterpret_cast<int32_t*>(&vectors_of[g][part]);
+    };
     for (uint32_t i = 0; i < panel_rows; ++i) {
         B::unpack(rows.row[i] + b * B::bytes, u[i]);
-        panel.d[i] = u[i].d;
-        if constexpr (B::has_min) panel.dmin[i] = u[i].dmin;
-        for (uint32_t g = 0; g < 16; ++g) {
-            const int32_t s = u[i].scale[g];
-            scale[g * panel_rows + i] =
-                panel_rows == 16 ? s : int32_t(uint32_t(s) << 16 | (uint32_t(s) & 0xffff));
+        panel.d[part * panel_rows + i] = u[i].d;
+        if constexpr (B::has_min) panel.dmin[part * panel_rows + i] = u[i].dmin;
+        for (uint32_t g = 0; g < 256 / B::group; ++g) {
+            const int32_t s = u[i].scale[g * in_group];
+            at(panel.scale, g)[i] = is_narrow<B> ? s & 0xffff : ints::has_dot4 ? s : two_of_16(s, s);
         }
+        const int16_t* c = B::has_min ? u[i].min : u[i].scale;
         if constexpr (corrected)
-            for (uint32_t g = 0; g < 8; ++g)
-                __builtin_memcpy(correction + g * panel_rows + i,
-                                 (B::has_min ? u[i].min : u[i].scale) + 2 * g, 4);
+            for (uint32_t g = 0; g < 128 / B::group; ++g)
+                at(panel.correction, g)[i] = two_of_16(c[2 * g * in_group], c[(2 * g + 1) * in_group]);
+        if constexpr (is_narrow<B> && B::centre != 0)
+            for (uint32_t g = 0; g < 4; ++g)
+                at(panel.centre, g)[i] =
+                    two_of_16(B::centre * u[i].scale[4 * g], B::centre * u[i].scale[4 * g + 2]);
     }
-    turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], panel.q);
+    turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], &panel.q[0][part]);
+}
+
+/// fn(token, vector) for a tile's accumulators.
+template <int T, typename Fn>
+[[gnu::always_inline]] static inline void each_of_tile(const Fn& fn) {
+    lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+        lanes::unrolled<int(panel_vectors)>([&](auto v) __attribute__((always_inline)) { fn(t, v); });
+    });
 }
 
 template <typename B, int T>
@@ -239,56 +272,75 @@ template <typename B, int T>
         return reinterpret_cast<const Activations256*>(reinterpret_cast<const std::byte*>(a) +
                                                        uint64_t(t) * stride);
     };
-    Ints sum[T];
-    lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) { sum[t] = ints::zero(); });
-    for (int g = 0; g < 16; ++g) {
-        const Ints scale = panel.scale[g];
-        Ints dot[T];
-        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) { dot[t] = ints::zero(); });
-        for (int k = 4 * g; k < 4 * g + 4; ++k) {
-            const Ints q = panel.q[k];
+    constexpr int V = panel_vectors, groups = 256 / B::group, steps = B::group / 4;
+    Ints sum[T][V];
+    each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) { sum[t][v] = ints::zero(); });
+    for (int g = 0; g < groups; ++g) {
+        const Ints* scale = panel.scale[g];
+        [[maybe_unused]] Ints dot[T][V];
+        if constexpr (ints::has_dot4)
+            lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+                Ints start = ints::zero();
+                if constexpr (is_narrow<B> && B::centre != 0)
+                    start = ints::all(-B::centre * at(t)->sums_of_32[g]);
+                lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { dot[t][v] = start; });
+            });
+        for (int k = steps * g; k < steps * (g + 1); ++k) {
+            Ints q[V];
+            lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { q[v] = panel.q[k][v]; });
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
-#if defined(__AVX512VNNI__)
-                dot[t] = ints::dot4_wide(dot[t], q, x);
+                lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) {
+#if defined(SLUICE_DOT4)
+                    dot[t][v] = ints::dot4_wide(dot[t][v], q[v], x);
 #else
-                sum[t] = ints::dot2(sum[t], B::wide ? ints::pairs_wide(q, x) : ints::pairs(q, x), scale);
+                    sum[t][v] = ints::dot2(
+                        sum[t][v], B::wide ? ints::pairs_wide(q[v], x) : ints::pairs(q[v], x), scale[v]);
 #endif
+                });
             });
         }
-#if defined(__AVX512VNNI__)
-        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-            sum[t] = ints::add(sum[t], ints::multiply(dot[t], scale));
-        });
-#endif
+        if constexpr (ints::has_dot4)
+            each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
+                sum[t][v] = is_narrow<B> ? ints::dot2(sum[t][v], dot[t][v], scale[v])
+                                         : ints::add(sum[t][v], ints::multiply(dot[t][v], scale[v]));
+            });
     }
-    const Reals d = ints::load_reals(panel.d),
-                dmin = B::has_min ? ints::load_reals(panel.dmin) : ints::all_reals(0);
-    lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+    each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
+        const int16_t* sums = B::group == 16 ? at(t)->sums : at(t)->sums_of_32;
         Ints correction = ints::zero();
         if constexpr (B::has_min || zero_of<B> != 0)
-            for (int g = 0; g < 8; ++g)
-                correction = ints::dot2(correction, panel.correction[g],
-                                        ints::four_bytes_everywhere(at(t)->sums + 2 * g));
-        float* out = y + uint64_t(t) * panel_rows;
+            for (int g = 0; g < groups / 2; ++g)
+                correction =
+                    ints::dot2(correction, panel.correction[g][v], ints::four_bytes_everywhere(sums + 2 * g));
+        if constexpr (is_narrow<B> && B::centre != 0)
+            for (int g = 0; g < 4; ++g)
+                sum[t][v] = ints::dot2(sum[t][v], panel.centre[g][v],
+                                       ints::four_bytes_everywhere(at(t)->sums_of_32 + 2 * g));
+        float* out = y + uint64_t(t) * panel_width + v * int(panel_rows);
+        const Reals d = ints::load_reals(panel.d + v * int(panel_rows)),
+                    dmin =
+                        B::has_min ? ints::load_reals(panel.dmin + v * int(panel_rows)) : ints::all_reals(0);
         ints::store_reals(out,
-                          add_block<B>(ints::load_reals(out), sum[t], correction, d, dmin, at(t)->scale));
+                          add_block<B>(ints::load_reals(out), sum[t][v], correction, d, dmin, at(t)->scale));
     });
 }
 
 /// As Panel256, of eight blocks.
 struct Panel32 {
-    Ints q[64];
-    alignas(64) float d[8][panel_rows], m[8][panel_rows];
+    Ints q[64][panel_vectors];
+    alignas(64) float d[8][panel_width], m[8][panel_width];
 };
 
 template <typename B>
-static inline void fill_panel_32(const PanelRows& rows, uint32_t b, uint32_t n_blocks, Panel32& panel) {
+static inline void fill_panel_32(const PanelRows& rows, uint32_t b, uint32_t n_blocks, Panel32& panel,
+                                 uint32_t part) {
     alignas(64) Bytes32 q[panel_rows][8];
     for (uint32_t i = 0; i < panel_rows; ++i)
         for (uint32_t j = 0; j < n_blocks; ++j)
-            B::unpack(rows.row[i] + (b + j) * B::bytes, q[i][j], panel.d[j][i], panel.m[j][i]);
-    turn<B::wide>(reinterpret_cast<const uint8_t*>(q), 256, panel.q);
+            B::unpack(rows.row[i] + (b + j) * B::bytes, q[i][j], panel.d[j][part * panel_rows + i],
+                      panel.m[j][part * panel_rows + i]);
+    turn<B::wide>(reinterpret_cast<const uint8_t*>(q), 256, &panel.q[0][part]);
 }
 
 template <typename B, int T>
@@ -299,34 +351,41 @@ template <typename B, int T>
         return reinterpret_cast<const Activations32*>(reinterpret_cast<const std::byte*>(a) +
                                                       uint64_t(t) * stride);
     };
-    Reals acc[T];
-    lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-        acc[t] = ints::load_reals(y + uint64_t(t) * panel_rows);
-    });
+    constexpr int V = panel_vectors;
+    Reals acc[T][V];
+    const auto place = [&](int t, int v) __attribute__((always_inline)) {
+        return y + uint64_t(t) * panel_width + v * int(panel_rows);
+    };
+    each_of_tile<T>([&](auto t, auto v)
+                        __attribute__((always_inline)) { acc[t][v] = ints::load_reals(place(t, v)); });
     for (uint32_t j = 0; j < n_blocks; ++j) {
-        Ints dot[T];
+        Ints dot[T][V];
         lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-            dot[t] = zero_of<B> != 0 ? ints::all(-zero_of<B> * at(t)->sums[j]) : ints::zero();
+            const Ints start = zero_of<B> != 0 ? ints::all(-zero_of<B> * at(t)->sums[j]) : ints::zero();
+            lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { dot[t][v] = start; });
         });
         for (uint32_t k = 8 * j; k < 8 * j + 8; ++k) {
-            const Ints q = panel.q[k];
+            Ints q[V];
+            lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { q[v] = panel.q[k][v]; });
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
-                dot[t] = B::wide ? ints::dot4_wide(dot[t], q, x) : ints::dot4(dot[t], q, x);
+                lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) {
+                    dot[t][v] =
+                        B::wide ? ints::dot4_wide(dot[t][v], q[v], x) : ints::dot4(dot[t][v], q[v], x);
+                });
             });
         }
-        const Reals d = ints::load_reals(panel.d[j]);
-        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-            const float scale = at(t)->scale[j];
-            acc[t] = ints::fused(acc[t], ints::to_reals(dot[t]), ints::times(d, ints::all_reals(scale)));
+        each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
+            const Reals scale = ints::all_reals(at(t)->scale[j]),
+                        d = ints::load_reals(panel.d[j] + v * int(panel_rows));
+            acc[t][v] = ints::fused(acc[t][v], ints::to_reals(dot[t][v]), ints::times(d, scale));
             if constexpr (B::has_min)
-                acc[t] = ints::fused(acc[t], ints::load_reals(panel.m[j]),
-                                     ints::all_reals(scale * float(at(t)->sums[j])));
+                acc[t][v] = ints::fused(acc[t][v], ints::load_reals(panel.m[j] + v * int(panel_rows)),
+                                        ints::all_reals(at(t)->scale[j] * float(at(t)->sums[j])));
         });
     }
-    lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-        ints::store_reals(y + uint64_t(t) * panel_rows, acc[t]);
-    });
+    each_of_tile<T>([&](auto t, auto v)
+                        __attribute__((always_inline)) { ints::store_reals(place(t, v), acc[t][v]); });
 }
 
 template <int T>
@@ -339,40 +398,53 @@ template <typename Fn>
 [[gnu::always_inline]] static inline void in_tiles(uint32_t n, const Fn& fn) {
     uint32_t t = 0;
     for (; t + tile_of_tokens <= n; t += tile_of_tokens) fn(TileOf<int(tile_of_tokens)>(), t);
-    if constexpr (tile_of_tokens > 4)
-        for (; t + 4 <= n; t += 4) fn(TileOf<4>(), t);
-    for (; t < n; ++t) fn(TileOf<1>(), t);
+    for (; t + 2 <= n; t += 2) fn(TileOf<2>(), t);
+    if (t < n) fn(TileOf<1>(), t);
 }
 
-/// y: (n, panel_rows) of scratch
+/// The rows of each vector of a panel: rows [first, first + count), the last one repeated.
+struct PanelOfRows {
+    PanelRows part[panel_vectors];
+};
+[[gnu::always_inline]] static inline PanelOfRows panel_of_rows(const QuantisedProduct& p, uint32_t first,
+                                                               uint32_t count) {
+    PanelOfRows all;
+    for (uint32_t v = 0; v < panel_vectors; ++v) {
+        const uint32_t before = v * panel_rows < count ? v * panel_rows : 0, left = count - before;
+        all.part[v] = rows_of(p, first + before, left < panel_rows ? left : panel_rows);
+    }
+    return all;
+}
+
+/// y: (n, panel_width) of scratch
 template <typename B>
-static inline void panel_times_tokens_256(const QuantisedProduct& p, const PanelRows& rows, uint32_t token,
+static inline void panel_times_tokens_256(const QuantisedProduct& p, const PanelOfRows& rows, uint32_t token,
                                           uint32_t n, float* y) {
     Panel256 panel;
     for (uint32_t b = 0; b < p.cols / 256; ++b) {
-        fill_panel_256<B>(rows, b, panel);
+        for (uint32_t v = 0; v < panel_vectors; ++v) fill_panel_256<B>(rows.part[v], b, panel, v);
         in_tiles(
             n, [&](auto tile, uint32_t t) __attribute__((always_inline)) {
                 panel_times_tile_256<B, decltype(tile)::tokens>(
                     panel, activation_row<Activations256>(p, token + t) + b, p.activation_stride,
-                    y + t * panel_rows);
+                    y + t * panel_width);
             });
     }
 }
 
 template <typename B>
-static inline void panel_times_tokens_32(const QuantisedProduct& p, const PanelRows& rows, uint32_t token,
+static inline void panel_times_tokens_32(const QuantisedProduct& p, const PanelOfRows& rows, uint32_t token,
                                          uint32_t n, float* y) {
     Panel32 panel;
     const uint32_t n_blocks = p.cols / 32;
     for (uint32_t b = 0; b < n_blocks; b += 8) {
         const uint32_t here = n_blocks - b < 8 ? n_blocks - b : 8;
-        fill_panel_32<B>(rows, b, here, panel);
+        for (uint32_t v = 0; v < panel_vectors; ++v) fill_panel_32<B>(rows.part[v], b, here, panel, v);
         in_tiles(
             n, [&](auto tile, uint32_t t) __attribute__((always_inline)) {
                 panel_times_tile_32<B, decltype(tile)::tokens>(
                     panel, here, activation_row<Activations32>(p, token + t) + b / 8, p.activation_stride,
-                    y + t * panel_rows);
+                    y + t * panel_width);
             });
     }
 }
@@ -380,30 +452,41 @@ static inline void panel_times_tokens_32(const QuantisedProduct& p, const PanelR
 /// Fewer tokens than this go one by one: turning a panel would cost more than it saves.
 inline constexpr uint32_t least_for_panels = 4;
 
+/// Tokens one by one over a panel of rows.
+template <typename B, ActivationKind K>
+static inline void rows_times_tokens(const QuantisedProduct& p, uint32_t first, uint32_t count,
+                                     uint32_t token, uint32_t n) {
+    for (uint32_t t = token; t < token + n; ++t) {
+        if constexpr (K == ActivationKind::by_256)
+            rows_times_token_256<B>(p, first, count, t);
+        else
+            rows_times_token_32<B>(p, first, count, t);
+    }
+}
+
 template <typename B, ActivationKind K>
 static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin, uint32_t end, uint32_t n,
                                       float* scratch) {
     for (uint32_t token = 0; token < n; token += tokens_at_once) {
         const uint32_t here = n - token < tokens_at_once ? n - token : tokens_at_once;
-        for (uint32_t r = begin; r < end; r += panel_rows) {
-            const uint32_t count = end - r < panel_rows ? end - r : panel_rows;
+        const uint32_t step = here < least_for_panels ? panel_rows : panel_width;
+        for (uint32_t r = begin; r < end; r += step) {
+            const uint32_t count = end - r < step ? end - r : step;
             if (here < least_for_panels) {
-                for (uint32_t t = token; t < token + here; ++t) {
-                    if constexpr (K == ActivationKind::by_256)
-                        rows_times_token_256<B>(p, r, count, t);
-                    else
-                        rows_times_token_32<B>(p, r, count, t);
-                }
+                rows_times_tokens<B, K>(p, r, count, token, here);
                 continue;
             }
-            __builtin_memset(scratch, 0, here * panel_rows * sizeof(float));
-            const PanelRows rows = rows_of(p, r, count);
+            __builtin_memset(scratch, 0, here * panel_width * sizeof(float));
+            const PanelOfRows rows = panel_of_rows(p, r, count);
             if constexpr (K == ActivationKind::by_256)
                 panel_times_tokens_256<B>(p, rows, token, here, scratch);
             else
                 panel_times_tokens_32<B>(p, rows, token, here, scratch);
             for (uint32_t t = 0; t < here; ++t)
-                put_rows(ints::load_reals(scratch + t * panel_rows), p.y.row(token + t) + r, count);
+                for (uint32_t v = 0; v * panel_rows < count; ++v)
+                    put_rows(ints::load_reals(scratch + t * panel_width + v * panel_rows),
+                             p.y.row(token + t) + r + v * panel_rows,
+                             count - v * panel_rows < panel_rows ? count - v * panel_rows : panel_rows);
         }
     }
 }

@@ -44,6 +44,7 @@ static inline void quantise_by_256(const float* x, uint32_t n, Activations256* o
             for (int j = 0; j < 16; ++j) sum += out->q[16 * g + j];
             out->sums[g] = int16_t(sum);
         }
+        for (int g = 0; g < 8; ++g) out->sums_of_32[g] = int16_t(out->sums[2 * g] + out->sums[2 * g + 1]);
     }
 }
 

@@ -14,6 +14,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace sluice::portable {
@@ -94,6 +96,13 @@ SLUICE_UNPACK Bytes32 look_up(const int8_t* book, Bytes32 indices) {
     const __m256i table =
         _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book)));
     return Bytes32(_mm256_shuffle_epi8(table, __m256i(indices)));
+#elif defined(__aarch64__)
+    uint8_t bytes[32];
+    __builtin_memcpy(bytes, &indices, 32);
+    const int8x16_t table = vld1q_s8(book);
+    vst1q_s8(reinterpret_cast<int8_t*>(bytes), vqtbl1q_s8(table, vld1q_u8(bytes)));
+    vst1q_s8(reinterpret_cast<int8_t*>(bytes + 16), vqtbl1q_s8(table, vld1q_u8(bytes + 16)));
+    return load32(bytes);
 #else
     Bytes32 out;
     for (int i = 0; i < 32; ++i) out[i] = uint8_t(book[indices[i]]);
@@ -106,6 +115,10 @@ SLUICE_UNPACK void widen(uint64_t low, uint64_t high, int16_t add, int16_t* out)
 #if defined(__AVX2__)
     const __m256i v = _mm256_cvtepi8_epi16(_mm_set_epi64x(int64_t(high), int64_t(low)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_add_epi16(v, _mm256_set1_epi16(add)));
+#elif defined(__aarch64__)
+    const int16x8_t more = vdupq_n_s16(add);
+    vst1q_s16(out, vaddq_s16(vmovl_s8(vcreate_s8(low)), more));
+    vst1q_s16(out + 8, vaddq_s16(vmovl_s8(vcreate_s8(high)), more));
 #else
     for (int i = 0; i < 8; ++i) {
         out[i] = int16_t(int8_t(low >> 8 * i) + add);
@@ -118,6 +131,10 @@ SLUICE_UNPACK void each_twice(uint64_t eight, int16_t* out) {
 #if defined(__AVX2__)
     const __m128i v = _mm_cvtsi64_si128(int64_t(eight));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(v, v)));
+#elif defined(__aarch64__)
+    const int16x8_t v = vmovl_s8(vcreate_s8(eight));
+    vst1q_s16(out, vzip1q_s16(v, v));
+    vst1q_s16(out + 8, vzip2q_s16(v, v));
 #else
     for (int i = 0; i < 16; ++i) out[i] = int8_t(eight >> 8 * (i / 2));
 #endif
@@ -131,12 +148,17 @@ SLUICE_UNPACK void unpack_k_scales(const uint8_t* packed, Unpacked256& u) {
     each_twice((b & six) | uint64_t((c >> 4 & four) | (b >> 6 & two) << 4) << 32, u.min);
 }
 
+/// group: weights that share a scale. narrow: the sum of (q - centre) times activations over a group fits 16
+/// bits (its largest magnitude is group * 127 * the larger of centre and the largest q - centre).
 template <TensorType T>
 struct Block256;
 
 template <>
 struct Block256<TensorType::Q4_K> {
     static constexpr uint32_t bytes = 144;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 8;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -154,6 +176,9 @@ struct Block256<TensorType::Q4_K> {
 template <>
 struct Block256<TensorType::Q5_K> {
     static constexpr uint32_t bytes = 176;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -173,6 +198,9 @@ struct Block256<TensorType::Q5_K> {
 template <>
 struct Block256<TensorType::Q2_K> {
     static constexpr uint32_t bytes = 84;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -195,6 +223,9 @@ struct Block256<TensorType::Q2_K> {
 template <>
 struct Block256<TensorType::Q3_K> {
     static constexpr uint32_t bytes = 110;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = true;
+    static constexpr int centre = 0;
     static constexpr int zero = 4;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -221,6 +252,9 @@ struct Block256<TensorType::Q3_K> {
 template <>
 struct Block256<TensorType::Q6_K> {
     static constexpr uint32_t bytes = 210;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 32;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -240,6 +274,9 @@ struct Block256<TensorType::Q6_K> {
 template <>
 struct Block256<TensorType::IQ4_XS> {
     static constexpr uint32_t bytes = 136;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = false, wide = true;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -274,6 +311,9 @@ SLUICE_UNPACK uint32_t four_signs(uint32_t packed) {
 template <>
 struct Block256<TensorType::IQ2_XXS> {
     static constexpr uint32_t bytes = 66;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -298,6 +338,10 @@ SLUICE_UNPACK void odd_scales(const uint8_t* packed, int16_t* out) {
 #if defined(__AVX2__)
     const __m128i both = _mm_unpacklo_epi8(_mm_cvtsi64_si128(int64_t(low)), _mm_cvtsi64_si128(int64_t(high)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi8_epi16(both));
+#elif defined(__aarch64__)
+    const int16x8_t a = vmovl_s8(vcreate_s8(low)), b = vmovl_s8(vcreate_s8(high));
+    vst1q_s16(out, vzip1q_s16(a, b));
+    vst1q_s16(out + 8, vzip2q_s16(a, b));
 #else
     for (int i = 0; i < 8; ++i) {
         out[2 * i] = int16_t(low >> 8 * i & 255);
@@ -309,6 +353,9 @@ SLUICE_UNPACK void odd_scales(const uint8_t* packed, int16_t* out) {
 template <>
 struct Block256<TensorType::IQ2_XS> {
     static constexpr uint32_t bytes = 74;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -329,6 +376,9 @@ struct Block256<TensorType::IQ2_XS> {
 template <>
 struct Block256<TensorType::IQ2_S> {
     static constexpr uint32_t bytes = 82;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -352,6 +402,9 @@ SLUICE_UNPACK uint64_t two_entries(const uint32_t* grid, uint32_t first, uint32_
 template <>
 struct Block256<TensorType::IQ3_XXS> {
     static constexpr uint32_t bytes = 98;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -371,6 +424,9 @@ struct Block256<TensorType::IQ3_XXS> {
 template <>
 struct Block256<TensorType::IQ3_S> {
     static constexpr uint32_t bytes = 110;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -403,6 +459,9 @@ SLUICE_UNPACK Bytes32 in_eighths(Bytes32 grid, Bytes32 shift) {
 template <>
 struct Block256<TensorType::IQ1_S> {
     static constexpr uint32_t bytes = 50;
+    static constexpr uint32_t group = 32;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
@@ -425,6 +484,9 @@ struct Block256<TensorType::IQ1_S> {
 template <>
 struct Block256<TensorType::IQ1_M> {
     static constexpr uint32_t bytes = 56;
+    static constexpr uint32_t group = 16;
+    static constexpr bool narrow = false;
+    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
