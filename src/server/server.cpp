@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "server/anthropic.h"
+#include "server/listen_socket.h"
 #include "server/metrics.h"
 #include "server/native.h"
 #include "server/ollama.h"
