@@ -14,7 +14,7 @@
 namespace sluice::server {
 
 enum class ToolChoice { automatic, none, required };  // required: a call must be made
-enum class AnswerFormat { text, json_object, json_schema };
+enum class AnswerFormat { text, json_object, json_schema, grammar };
 
 struct AnswerRequest {
     std::string id{}, key{};  // of the request; of who asks
@@ -27,7 +27,8 @@ struct AnswerRequest {
     std::string tool_name{};  // the one that must be called; empty: any
     bool parallel_tool_calls = true;
     AnswerFormat format = AnswerFormat::text;
-    std::string schema{};  // a JSON schema as text
+    std::string schema{};   // a JSON schema as text
+    std::string grammar{};  // in GBNF
 };
 
 /// A piece of a tool call: the first of each has its name and id.

@@ -168,12 +168,6 @@ Json stop_sequence(const AnswerEnd& e) {
     return e.reason == StopReason::stop_text ? Json(e.stop_text) : Json();
 }
 
-/// Arguments that are no JSON object are given as they are, under one name.
-Json arguments_json(const std::string& text) {
-    Json j = Json::parse(text, nullptr, false);
-    return j.is_object() ? j : Json{{"arguments", text}};
-}
-
 class WholeMessage : public WholeReply {
   public:
     WholeMessage(ModelService& model, std::shared_ptr<Exchange> exchange, std::string id, bool thinking)
@@ -195,7 +189,7 @@ class WholeMessage : public WholeReply {
             content.push_back({{"type", "tool_use"},
                                {"id", call.id},
                                {"name", call.name},
-                               {"input", arguments_json(call.arguments)}});
+                               {"input", arguments_object(call.arguments)}});
         reply["stop_reason"] = stop_reason(a.end);
         reply["stop_sequence"] = stop_sequence(a.end);
         reply["usage"] = usage_json(a.end);

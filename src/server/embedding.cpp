@@ -80,6 +80,7 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
 
     void fail(const ApiError& error) {
         ended_ = true;
+        for (const auto& ticket : tickets_) ticket.cancel();
         exchange_->respond(error_reply(family_, error));
     }
 

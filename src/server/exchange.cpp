@@ -37,11 +37,17 @@ void Exchange::start_stream(HttpReply head, std::string keep_alive) {
 }
 
 void Exchange::write(std::string_view bytes) {
-    std::lock_guard lock(mutex_);
-    if (state_ != State::streaming || gone_) return;
-    pending_ += bytes;
-    last_write_ = Clock::now();
-    wake();
+    {
+        std::lock_guard lock(mutex_);
+        if (state_ != State::streaming || gone_) return;
+        if (pending_.size() + bytes.size() <= most_pending) {
+            pending_ += bytes;
+            last_write_ = Clock::now();
+            wake();
+            return;
+        }
+    }
+    client_left();
 }
 
 void Exchange::finish() {

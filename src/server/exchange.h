@@ -47,6 +47,7 @@ class Exchange {
     /// Status and headers of a reply whose body is written piece by piece; `keep_alive` is sent whenever
     /// nothing else was for some seconds.
     void start_stream(HttpReply head, std::string keep_alive);
+    /// A client that lets more than most_pending bytes wait counts as gone.
     void write(std::string_view bytes);
     void finish();
     /// Called once, by any thread, if the client leaves before the reply is complete; at once if it has left.
@@ -59,6 +60,7 @@ class Exchange {
     void note(std::string_view name, std::string value);
 
   private:
+    static constexpr size_t most_pending = 8 << 20;
     friend class HttpServer;
     enum class State { receiving, answering, replied, streaming, finished };
     using Clock = std::chrono::steady_clock;

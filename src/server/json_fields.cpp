@@ -5,41 +5,30 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "text/bounded_json.h"
+
 namespace sluice::server {
-
-namespace {
-
-constexpr int most_depth = 64;
-
-/// "the parser's own words" without its prefix and without quoting the whole text.
-std::string reason_of(const nlohmann::json::exception& e) {
-    std::string text = e.what();
-    const size_t at = text.find("] ");
-    if (at != std::string::npos) text.erase(0, at + 2);
-    if (const size_t last = text.find("; last read"); last != std::string::npos) text.resize(last);
-    return text.substr(0, 160);
-}
-
-}  // namespace
 
 Json parse_body(const std::string& text) {
     if (text.empty()) throw ApiError(Refusal::invalid, "expected a JSON object as the body, found nothing");
-    const auto limit_depth = [](int depth, Json::parse_event_t, Json&) {
-        if (depth > most_depth)
-            throw ApiError(Refusal::invalid,
-                           fmt::format("expected JSON nested at most {} deep, found more", most_depth));
-        return true;
-    };
     try {
-        return Json::parse(text, limit_depth);
-    } catch (const nlohmann::json::exception& e) {
-        throw ApiError(Refusal::invalid,
-                       fmt::format("expected JSON as the body, found a mistake: {}", reason_of(e)));
+        return parse_bounded_json(text);
+    } catch (const Error& e) {
+        throw ApiError(Refusal::invalid, fmt::format("the body: {}", e.what()));
     }
 }
 
 std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json arguments_object(const std::string& text) {
+    try {
+        Json json = parse_bounded_json(text);
+        if (json.is_object()) return json;
+    } catch (const Error&) {
+    }
+    return {{"arguments", text}};
 }
 
 std::string shown(const Json& value) {

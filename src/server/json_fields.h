@@ -22,6 +22,10 @@ Json parse_body(const std::string& text);
 /// Text for a reply; bytes that are not UTF-8 are replaced.
 std::string dump(const Json& json);
 
+/// The arguments of a tool call as an object. What a model wrote may be no object: then it is the value of
+/// "arguments" in one.
+Json arguments_object(const std::string& text);
+
 class Fields {
   public:
     /// An object's fields. `path`: its name in the request, empty for the whole. Throws if it is no object.

@@ -55,7 +55,7 @@ class Choice {
         const bool thinking = parts_.inside_reasoning();
         AnswerDelta delta = parts_.push(step.text);
         reasoning_tokens_ += thinking || parts_.inside_reasoning();
-        delta.logprobs = step.logprobs;
+        if (!thinking && !parts_.inside_reasoning()) delta.logprobs = step.logprobs;  // of content alone
         if (!delta.empty()) asked_->sink->delta(index_, delta);
     }
 
@@ -83,11 +83,17 @@ class Choice {
     uint64_t reasoning_tokens_ = 0;
 };
 
-void check_supported(const AnswerRequest& request) {
+/// What holds an answer to a form: the one place where a request's format, schema, grammar and tool_choice
+/// become a constraint of the sampler. There is none yet, so they are refused.
+void apply_constraint(AnswerRequest& request) {
+    const char* param = request.format == AnswerFormat::grammar ? "grammar" : "response_format";
     if (request.format != AnswerFormat::text)
-        throw ApiError(Refusal::unsupported, "answers held to JSON are not supported yet", "response_format");
+        throw ApiError(Refusal::unsupported,
+                       fmt::format("answers held to a {} are not supported yet; leave {} out",
+                                   request.format == AnswerFormat::grammar ? "grammar" : "JSON form", param),
+                       param);
     if (request.tool_choice == ToolChoice::required)
-        throw ApiError(Refusal::unsupported, "tool calls that must be made are not supported yet",
+        throw ApiError(Refusal::unsupported, "tool calls that must be made are not supported yet; use auto",
                        "tool_choice");
 }
 
@@ -126,7 +132,7 @@ Prompt ModelService::render(const ChatRequest& chat) const {
 }
 
 std::vector<Scheduler::Ticket> ModelService::answer(AnswerRequest request, std::shared_ptr<AnswerSink> sink) {
-    check_supported(request);
+    apply_constraint(request);
     AnswerParts::Options parts{.chat = request.chat.has_value()};
     if (request.chat) {
         const Prompt prompt = render(*request.chat);

@@ -106,11 +106,6 @@ void add_figures(Json& j, const AnswerEnd& e) {
     j["eval_duration"] = ns(e.decode_seconds);
 }
 
-Json arguments_json(const std::string& text) {
-    Json j = Json::parse(text, nullptr, false);
-    return j.is_object() ? j : Json::object();
-}
-
 /// How /api/chat and /api/generate put an answer's parts.
 enum class Shape { chat, generate };
 
@@ -126,7 +121,7 @@ Json piece(const ModelService& model, Shape shape, const std::string& content, c
         for (const auto& call : calls)
             message["tool_calls"].push_back(
                 {{"id", call.id},
-                 {"function", {{"name", call.name}, {"arguments", arguments_json(call.arguments)}}}});
+                 {"function", {{"name", call.name}, {"arguments", arguments_object(call.arguments)}}}});
         j["message"] = std::move(message);
     }
     j["done"] = false;

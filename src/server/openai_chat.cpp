@@ -122,8 +122,6 @@ class StreamedChat : public StreamReply {
     }
 
   private:
-    static constexpr uint64_t told_progress_from = 256;  // tokens: shorter prompts take no time worth telling
-
     void begin(uint32_t choice) {
         if (begun_[choice]) return;
         begun_[choice] = true;
@@ -140,7 +138,12 @@ class StreamedChat : public StreamReply {
         if (usage_) chunk["usage"] = nullptr;
         send(chunk);
     }
+    /// A client that wants usage expects a chunk without choices; another may well look at the first one.
     void send_progress(Json progress) {
+        if (!usage_) {
+            send_comment(progress);
+            return;
+        }
         Json chunk = head(model_, id_, created_, "chat.completion.chunk");
         chunk["choices"] = Json::array();
         chunk["progress"] = std::move(progress);

@@ -81,7 +81,8 @@ class StreamedCompletion : public StreamReply {
 
     void waiting(uint64_t before) override { send_progress({{"waiting", before}}); }
     void progress(uint64_t processed, uint64_t total) override {
-        if (processed < total) send_progress({{"processed", processed}, {"total", total}});
+        if (total >= told_progress_from && processed < total)
+            send_progress({{"processed", processed}, {"total", total}});
     }
     void delta(uint32_t choice, const AnswerDelta& d) override {
         Json logprobs;
@@ -117,6 +118,10 @@ class StreamedCompletion : public StreamReply {
         send(chunk);
     }
     void send_progress(Json progress) {
+        if (!usage_) {
+            send_comment(progress);
+            return;
+        }
         Json chunk = head(model_, id_);
         chunk["choices"] = Json::array();
         chunk["progress"] = std::move(progress);
@@ -172,6 +177,7 @@ void completions(ModelService& model, const std::shared_ptr<Exchange>& exchange,
     r.options.max_tokens = body.integer("max_tokens", 0, INT32_MAX).value_or(16);  // OpenAI's default
     r.n = uint32_t(body.integer("n", 1, 128).value_or(1));
     if (const auto top = body.integer("logprobs", 0, 20)) r.options.top_logprobs = int32_t(*top);
+    read_grammar(body, r);
     if (body.integer("best_of", 1, 128).value_or(1) != 1)
         body.unsupported("best_of", "best_of is not supported; use n");
     if (!body.text("suffix").value_or("").empty())

@@ -147,6 +147,7 @@ AnswerRequest read_chat(const Fields& body, const ModelService& model) {
     if (r.tool_choice == ToolChoice::none) r.chat->tools.clear();
     r.parallel_tool_calls = body.boolean("parallel_tool_calls", true);
     read_format(body, r);
+    read_grammar(body, r);
     const auto most = body.integer("max_completion_tokens", 1, INT32_MAX);
     const auto older = body.integer("max_tokens", -1, INT32_MAX);
     r.options.max_tokens = most.value_or(older.value_or(-1));

@@ -51,8 +51,8 @@ void StreamReply::start() {
         head.type = "application/x-ndjson";
     } else {
         head.type = "text/event-stream";
-        keep_alive = framing_ == Framing::named_events ? "event: ping\ndata: {\"type\":\"ping\"}\n\n"
-                                                       : ": keep-alive\n\n";
+        keep_alive = family_ == ApiFamily::anthropic ? "event: ping\ndata: {\"type\":\"ping\"}\n\n"
+                                                     : ": keep-alive\n\n";
     }
     exchange_->start_stream(std::move(head), std::move(keep_alive));
 }
@@ -69,6 +69,10 @@ void StreamReply::send(const Json& json) {
             send_text(dump(json) + "\n");
             break;
     }
+}
+
+void StreamReply::send_comment(const Json& progress) {
+    send_text(": progress " + dump(progress) + "\n\n");
 }
 
 void StreamReply::failed(const ApiError& error) {

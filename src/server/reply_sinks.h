@@ -37,6 +37,7 @@ class WholeReply : public AnswerSink {
 /// Lines of JSON: server-sent events, or one object a line.
 class StreamReply : public AnswerSink {
   public:
+    static constexpr uint64_t told_progress_from = 256;  // tokens: shorter prompts take no time worth telling
     enum class Framing { events, named_events, lines };
     StreamReply(std::shared_ptr<Exchange> exchange, ApiFamily family, Framing framing)
         : exchange_(std::move(exchange)), family_(family), framing_(framing) {}
@@ -49,6 +50,8 @@ class StreamReply : public AnswerSink {
     /// named_events: the name is the object's "type".
     void send(const Json& json);
     void send_text(std::string_view text);
+    /// For clients that know no progress: a line that they skip.
+    void send_comment(const Json& progress);
     void close(const AnswerEnd& total);
 
   private:

@@ -80,6 +80,14 @@ GenerateOptions read_sampling(const Fields& body, const ModelService& model) {
     return o;
 }
 
+void read_grammar(const Fields& body, AnswerRequest& r) {
+    auto grammar = body.text("grammar");
+    if (!grammar || grammar->empty()) return;
+    if (r.format != AnswerFormat::text) body.fail("grammar", "left out where a response_format is given");
+    r.format = AnswerFormat::grammar;
+    r.grammar = std::move(*grammar);
+}
+
 int64_t thinking_budget_of(const std::string& effort) {
     if (effort == "none") return 0;
     if (effort == "minimal") return 256;
@@ -90,7 +98,7 @@ int64_t thinking_budget_of(const std::string& effort) {
 
 void apply_thinking(ChatRequest& chat, GenerateOptions& options, int64_t budget, const std::string& effort) {
     options.thinking_budget = budget;
-    Json variables = chat.extra_variables.empty() ? Json::object() : Json::parse(chat.extra_variables);
+    Json variables = chat.extra_variables.empty() ? Json::object() : parse_body(chat.extra_variables);
     // Names that templates know; others never look at them.
     for (const char* name : {"enable_thinking", "thinking"})
         if (!variables.contains(name)) variables[name] = budget != 0;

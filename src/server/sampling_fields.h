@@ -12,6 +12,8 @@ namespace sluice::server {
 GenerateOptions read_sampling(const Fields& body, const ModelService& model);
 /// "stop": a text or an array of at most 16.
 std::vector<std::string> read_stop(const Fields& body, std::string_view name);
+/// "grammar": GBNF that the answer must follow, as llama.cpp's server has it.
+void read_grammar(const Fields& body, AnswerRequest& r);
 /// Tokens to think for: "none", "minimal", "low", "medium", "high"; high is any number (-1).
 int64_t thinking_budget_of(const std::string& effort);
 /// Sets the budget and tells the template, for efforts and "none" alike.

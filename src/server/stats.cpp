@@ -132,8 +132,11 @@ StatsFeed::Sample StatsFeed::take_sample() const {
     return {Clock::now(), model_->scheduler().stats(), model_->engine().stream_stats()};
 }
 
-/// Between two looks about a second passes while anybody listens.
+/// Between two looks about a second passes while anybody listens; who joins does not make it less.
 void StatsFeed::update_heat() {
+    const auto now = Clock::now();
+    if (seconds_between(heat_at_, now) < 0.5) return;
+    heat_at_ = now;
     experts_ = model_->engine().impl()->store->expert_heat();
     heat_.resize(experts_.demands.size());
     seen_demands_.resize(experts_.demands.size());
@@ -141,7 +144,6 @@ void StatsFeed::update_heat() {
         heat_[i] = heat_[i] * 0.977f + float(experts_.demands[i] - seen_demands_[i]);
         seen_demands_[i] = experts_.demands[i];
     }
-    ++heat_version_;
 }
 
 std::string StatsFeed::text(Listener& listener, const Sample& now) const {
@@ -191,19 +193,22 @@ std::string StatsFeed::text(Listener& listener, const Sample& now) const {
     j["sessions"] = sessions_json(model);
     if (!info.n_experts) {
         j["heat"] = nullptr;
-    } else if (listener.heat_version != heat_version_) {
-        listener.heat_version = heat_version_;
+    } else {
         const float most = std::max(1.0f, *std::max_element(heat_.begin(), heat_.end()));
         std::string data, tier;
         for (size_t i = 0; i < heat_.size(); ++i) {
             data += char(uint8_t(std::lround(255 * heat_[i] / most)));
             tier += char(experts_.in_memory[i]);
         }
-        j["heat"] = {{"layers", experts_.layers},
+        Json heat = {{"layers", experts_.layers},
                      {"experts", experts_.experts},
                      {"first_layer", experts_.first_layer},
                      {"data", base64(data)},
                      {"tier", base64(tier)}};
+        if (std::string sent = dump(heat); sent != listener.heat) {
+            listener.heat = std::move(sent);
+            j["heat"] = std::move(heat);
+        }
     }
     listener.previous = now;
     return "data: " + dump(j) + "\n\n";

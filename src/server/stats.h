@@ -42,7 +42,7 @@ class StatsFeed {
     struct Listener {
         std::weak_ptr<Exchange> exchange;
         std::optional<Sample> previous{};
-        uint64_t heat_version = 0;
+        std::string heat{};  // as it was sent last
     };
     void main();
     Sample take_sample() const;
@@ -59,7 +59,7 @@ class StatsFeed {
     std::vector<float> heat_;
     std::vector<uint32_t> seen_demands_;
     ExpertHeat experts_;
-    uint64_t heat_version_ = 1;
+    Clock::time_point heat_at_{};
     Sample last_;
     std::thread thread_;
 };
