@@ -41,6 +41,7 @@ class Generation {
   private:
     TokenId choose(std::span<const float> logits);
     std::string take_text(TokenId token);
+    std::string search_answer(const std::string& piece);
     std::optional<StopReason> reason_to_stop(uint64_t room) const;
     void close_thoughts();
 
@@ -50,6 +51,7 @@ class Generation {
     Utf8Stream characters_;
     StopText stop_;
     std::optional<ReasoningSplitter> thoughts_;  // while they are limited
+    std::optional<ReasoningSplitter> parts_;     // while stop texts count in the answer alone
     std::vector<TokenId> forced_;                // to come next, whatever the model says; last one first
     std::vector<TokenId> tokens_;
 };

@@ -20,6 +20,8 @@ class AnswerParts {
     AnswerDelta push(std::string_view text);
     AnswerDelta finish();
     bool inside_reasoning() const { return options_.chat && reasoning_.inside(); }
+    /// What was pushed last belongs, at its end, to the answer proper.
+    bool answering() const { return !options_.chat || reasoning_.answering(); }
     bool called_tools() const { return n_calls_ > 0; }
 
   private:

@@ -55,7 +55,7 @@ class Choice {
         const bool thinking = parts_.inside_reasoning();
         AnswerDelta delta = parts_.push(step.text);
         reasoning_tokens_ += thinking || parts_.inside_reasoning();
-        if (!thinking && !parts_.inside_reasoning()) delta.logprobs = step.logprobs;  // of content alone
+        if (parts_.answering()) delta.logprobs = step.logprobs;  // of content alone
         if (!delta.empty()) asked_->sink->delta(index_, delta);
     }
 
@@ -137,6 +137,7 @@ std::vector<Scheduler::Ticket> ModelService::answer(AnswerRequest request, std::
     if (request.chat) {
         const Prompt prompt = render(*request.chat);
         request.prompt = prompt.tokens;
+        request.options.stop_in_reasoning = false;
         request.options.opens_reasoning = parts.opens_reasoning = prompt.opens_reasoning;
     }
     auto asked = std::make_shared<Asked>(Asked{std::move(sink), request.n});

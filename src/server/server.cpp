@@ -111,7 +111,7 @@ bool Server::drain(std::chrono::seconds most) {
 
 const Server::Route* Server::find_route(const HttpRequest& request, bool& path_known) const {
     path_known = false;
-    const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+    const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
     for (const Route& route : routes) {
         const std::string_view path = route.path;
         const bool fits = path.ends_with('*') ? request.path.size() > path.size() - 1 &&
