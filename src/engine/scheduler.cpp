@@ -425,6 +425,7 @@ void Scheduler::finish(Job& job, StopReason reason, std::string text) {
         ++(reason == StopReason::cancelled ? stats_.cancelled : stats_.finished);
         stats_.reused_tokens += job.reused;
     }
+    publish();  // first, so that its asker's next request finds its place free
     tell(job, done);
 }
 
@@ -436,6 +437,7 @@ void Scheduler::fail(Job& job, ErrorCode code, const std::string& sentence) {
         std::lock_guard lock(mutex_);
         ++stats_.failed;
     }
+    publish();
     tell(job, RequestFailed{code, sentence});
 }
 
@@ -464,6 +466,7 @@ void Scheduler::publish() {
     uint64_t pages = 0;
     std::vector<RequestStatus> running;
     for (const auto& job : active_) {
+        if (job->ended) continue;
         pages += job->own_pages();
         RequestStatus r;
         r.id = job->request.id;
