@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -18,7 +19,10 @@
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+#include "core/fail.h"
 
 namespace sluice {
 
@@ -76,6 +80,17 @@ std::vector<Isa> available_isas() {
 
 Isa best_isa() {
     return available_isas().back();
+}
+
+Isa parse_isa(std::string_view name) {
+    if (name.empty()) return best_isa();
+    std::vector<const char*> names;
+    for (const Isa isa : available_isas()) {
+        if (name == to_string(isa)) return isa;
+        names.push_back(to_string(isa));
+    }
+    fail(ErrorCode::invalid_argument, "expected an instruction set of this processor ({}), found \"{}\"",
+         fmt::join(names, ", "), name);
 }
 
 namespace {
@@ -144,6 +159,18 @@ uint32_t cpu_quota() {
 }
 
 }  // namespace
+
+std::string processor_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("model name")) continue;
+        const size_t colon = line.find(':');
+        const size_t begin = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+        if (begin != std::string::npos) return line.substr(begin);
+    }
+    utsname system{};
+    return uname(&system) == 0 ? system.machine : "unknown processor";
+}
 
 uint32_t available_cores() {
     cpu_set_t set;

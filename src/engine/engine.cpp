@@ -66,6 +66,9 @@ KvType parse_kv_type(std::string_view text) {
     fail(ErrorCode::invalid_argument, "expected a KV type of f32, f16 or q8_0, found \"{}\"", text);
 }
 
+void check_isa(const std::string& text) {
+    parse_isa(text);
+}
 void check_io(const std::string& text) {
     if (!text.empty()) parse_io_mode(text);
 }
@@ -78,7 +81,7 @@ Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
       params(HyperParams::from(file)),
       tensors(ModelTensors::bind(file, params)),
       pool(choose_threads(options.threads)),
-      kernels(pool, best_isa()),
+      kernels(pool, parse_isa(options.isa)),
       ram_limit(options.ram_bytes) {
     info.path = path;
     info.architecture = params.architecture;
