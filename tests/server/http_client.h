@@ -48,7 +48,7 @@ class Connection {
     void send_request(const std::string& method, const std::string& path, const std::string& body = "",
                       const Headers& headers = {});
     /// One reply; a later one on the same connection may follow. Throws if it does not come in time.
-    Reply read_reply(std::chrono::milliseconds limit = 60s);
+    Reply read_reply(std::chrono::milliseconds limit = 60s, bool head_only = false);
     /// Reads until what came so far contains the text; false if the stream ends or time runs out.
     bool wait_for(std::string_view text, std::chrono::milliseconds limit = 60s);
     /// True if the server closes (or resets) within that time.
