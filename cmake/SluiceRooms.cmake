@@ -23,6 +23,13 @@ function(sluice_kernel_isa isa)
   add_library(sluice_kernels_${isa} OBJECT ${sources})
   target_link_libraries(sluice_kernels_${isa} PRIVATE sluice_flags)
   target_compile_options(sluice_kernels_${isa} PRIVATE ${ARGN} -O3 -fno-math-errno -fno-trapping-math)
+  # Unrolled loops with checks take a compiler minutes at -O3, and nothing of a fuzzer's input steers them.
+  if(SLUICE_SANITIZE)
+    target_compile_options(sluice_kernels_${isa} PRIVATE -O1)
+  endif()
+  if(SLUICE_FUZZ)
+    target_compile_options(sluice_kernels_${isa} PRIVATE -fno-sanitize=fuzzer-no-link)
+  endif()
   # GCC 12 takes the undefined operands of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
   target_compile_options(sluice_kernels_${isa} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_compile_definitions(sluice_kernels_${isa} PRIVATE SLUICE_ISA=${isa})
