@@ -35,7 +35,7 @@ struct ServeOptions {
     std::string api_key_file, tls_certificate, tls_key;
     bool insecure = false, quiet = false;
     uint32_t rate_limit = 0, drain_seconds = 60;
-    std::string max_body = "32M";
+    std::string max_body = "32M", kv_disk_size = "20G";
     SchedulerOptions scheduler;
     EngineFlags engine;
 };
@@ -102,6 +102,15 @@ std::vector<std::string> names_of(const ServeOptions& o, const EngineInfo& info)
     return names;
 }
 
+std::string is_size(const std::string& text) {
+    try {
+        parse_size(text);
+        return {};
+    } catch (const Error& e) {
+        return e.what();
+    }
+}
+
 int serve(const ServeOptions& o) {
     server::ServerOptions options = server_options(o);
     const bool tls = !options.tls_certificate.empty();
@@ -112,6 +121,7 @@ int serve(const ServeOptions& o) {
         o.model, flags, [&](const LoadProgress& p) { server.loading(p.bytes_done, p.bytes_total); });
     SchedulerOptions scheduler = o.scheduler;
     scheduler.kv_type = parse_kv_type(flags.kv_type);
+    scheduler.kv_disk_bytes = parse_size(o.kv_disk_size);
     server.serve(std::make_shared<server::ModelService>(engine, scheduler, names_of(o, engine.info())));
     write_error(fmt::format("{} is served at {}://{}:{} · {} at once, {} tokens each · Ctrl-C stops\n",
                             terminal_safe(engine.info().name), tls ? "https" : "http", o.host, server.port(),
@@ -187,14 +197,15 @@ void add_serve(CLI::App& app, Action& chosen) {
         ->type_name("N")
         ->group(work);
     c->add_option("--max-body", o->max_body, "Bytes of a request at most (default: 32M)")
-        ->check([](const std::string& s) {
-            try {
-                parse_size(s);
-                return std::string();
-            } catch (const Error& e) {
-                return std::string(e.what());
-            }
-        })
+        ->check(is_size)
+        ->type_name("SIZE")
+        ->group(work);
+    c->add_option("--kv-disk", o->scheduler.kv_disk,
+                  "Folder where what was read of conversations outlives the server (it holds their tokens)")
+        ->type_name("DIR")
+        ->group(work);
+    c->add_option("--kv-disk-size", o->kv_disk_size, "What that folder may take (default: 20G)")
+        ->check(is_size)
         ->type_name("SIZE")
         ->group(work);
     c->add_option("--drain", o->drain_seconds,

@@ -36,6 +36,7 @@ class Scheduler::Job {
     uint32_t shared_pages = 0;      // of the cache's, that the prefix cache holds too
     uint32_t reused = 0;
     std::vector<float> logits{}, hidden_sum{};
+    bool restoring = false;  // the next page of its prompt may be on disk
     bool ended = false;
     uint64_t told_before = UINT64_MAX;  // requests that wait before it, as its asker knows
 
@@ -61,6 +62,12 @@ Scheduler::Scheduler(const Engine& engine, const SchedulerOptions& options)
         page_limit_ * page_bytes,
         fmt::format("a KV cache for {} requests of {} tokens", options_.parallel, context_));
     stats_.kv_bytes_limit = page_limit_ * page_bytes;
+    if (!options_.kv_disk.empty()) {
+        const Engine::Impl& impl = *engine_.impl();
+        const KvLayout layout(impl.params, to_format(options_.kv_type));
+        disk_ = std::make_unique<KvDisk>(options_.kv_disk, options_.kv_disk_bytes,
+                                         kv_scope(impl.file, layout, engine_.info().isa), page_bytes);
+    }
     thread_ = std::thread([this] { main(); });
 }
 
@@ -123,8 +130,13 @@ std::vector<Scheduler::Ticket> Scheduler::submit(std::vector<Request> requests) 
 }
 
 SchedulerStats Scheduler::stats() const {
-    std::lock_guard lock(mutex_);
-    return stats_;
+    SchedulerStats stats;
+    {
+        std::lock_guard lock(mutex_);
+        stats = stats_;
+    }
+    if (disk_) stats.kv_disk = disk_->stats();
+    return stats;
 }
 
 bool Scheduler::idle() const {
@@ -252,6 +264,10 @@ void Scheduler::start(std::unique_ptr<Job> job) {
     // The logits after the last token are wanted: it is always computed.
     const std::span<const TokenId> prompt = j.request.prompt;
     PrefixCache::Match match = prefixes_.find(prompt.first(prompt.size() - 1));
+    const uint32_t full = match.tokens / KvCache::page_tokens * KvCache::page_tokens;
+    j.restoring = disk_ && full + KvCache::page_tokens < prompt.size() &&
+                  disk_->has(prompt.first(full + KvCache::page_tokens));
+    if (j.restoring) match.tokens = full;
     try {
         if (match.tokens % KvCache::page_tokens) make_room(1);
         j.cache->adopt(match.pages, match.tokens);
@@ -303,7 +319,7 @@ std::vector<Feed> Scheduler::plan(std::vector<Job*>& jobs) {
 void Scheduler::add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs) {
     std::vector<Job*> readers;
     for (const auto& job : active_)
-        if (!job->ended && job->reading()) readers.push_back(job.get());
+        if (!job->ended && !job->restoring && job->reading()) readers.push_back(job.get());
     if (readers.empty()) return;
     const uint32_t batch = engine_.info().batch;
     uint32_t room = batch - std::min(batch, uint32_t(feeds.size()));
@@ -318,7 +334,40 @@ void Scheduler::add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs) {
     }
 }
 
+/// A few pages a step, so that others' answers go on.
+void Scheduler::restore() {
+    uint64_t room = 32 << 20;
+    for (const auto& job : active_)
+        if (!job->ended && job->restoring) restore(*job, room);
+}
+
+void Scheduler::restore(Job& job, uint64_t& room) {
+    KvCache& cache = *job.cache;
+    const std::span<const TokenId> prompt = job.request.prompt;
+    const uint64_t page = cache.page_bytes();
+    for (bool first = true; first || room >= page; first = false) {
+        const size_t after = cache.size() + KvCache::page_tokens;
+        KvPage found;
+        try {
+            if (after < prompt.size()) {  // the logits after the last token are wanted
+                make_room(1);
+                found = disk_->read(prompt.first(after));
+            }
+        } catch (const Error&) {  // no memory: what computes the page will say so
+        }
+        if (!found) {
+            job.restoring = false;
+            return;
+        }
+        cache.adopt_next(std::move(found));
+        job.reused += KvCache::page_tokens;
+        room -= std::min(room, page);
+        tell(job, RequestProgress{cache.size(), prompt.size()});
+    }
+}
+
 void Scheduler::step() {
+    if (disk_) restore();
     for (const auto& job : active_)
         if (!job->ended && *job->cancelled) finish(*job, StopReason::cancelled, {});
     std::vector<Job*> jobs;
@@ -378,6 +427,7 @@ void Scheduler::after_step(Job& job, uint32_t tokens) {
         prefixes_.insert(std::span(job.tokens).first(full * KvCache::page_tokens),
                          job.cache->pages_to_share().first(full));
         job.shared_pages = full;
+        keep(job, full);
     }
     try {
         answer(job);
@@ -444,9 +494,17 @@ void Scheduler::fail(Job& job, ErrorCode code, const std::string& sentence) {
 /// What was computed stays for requests that begin alike.
 void Scheduler::release(Job& job) {
     if (!job.cache) return;
-    if (!job.request.embed && job.cache->size() > 0)
+    if (!job.request.embed && job.cache->size() > 0) {
         prefixes_.insert(std::span(job.tokens).first(job.cache->size()), job.cache->pages_to_share());
+        keep(job, job.cache->size() / KvCache::page_tokens);
+    }
     job.cache.reset();
+}
+
+void Scheduler::keep(Job& job, uint32_t full_pages) {
+    if (!disk_ || full_pages == 0) return;
+    disk_->write(std::span(job.tokens).first(size_t(full_pages) * KvCache::page_tokens),
+                 job.cache->pages().first(full_pages));
 }
 
 void Scheduler::tell(Job& job, const RequestEvent& event) {

@@ -22,6 +22,7 @@
 #include "sluice/engine.h"
 
 #include "engine/generation.h"
+#include "engine/kv_disk.h"
 #include "engine/passes.h"
 #include "engine/prefix_cache.h"
 
@@ -33,6 +34,8 @@ struct SchedulerOptions {
     uint32_t prefill_chunk = 128;  // prompt tokens in a step that others' answers wait for
     uint32_t context = 0;          // tokens a request may have; 0: the engine's
     KvType kv_type = KvType::f16;
+    std::string kv_disk{};       // a folder where KV pages outlive the process; empty: none
+    uint64_t kv_disk_bytes = 0;  // that it may take
 };
 
 /// What a request did and cost; the last event of its life unless it failed.
@@ -91,6 +94,7 @@ struct SchedulerStats {
     uint64_t kv_bytes_used = 0, kv_bytes_cached = 0,
              kv_bytes_limit = 0;  // by requests; for later ones; at most
     StreamStats stream{};
+    KvDiskStats kv_disk{};
 };
 
 class Scheduler {
@@ -139,6 +143,9 @@ class Scheduler {
     bool next_waiting(size_t& index) const;
     bool will_share_more(const Job& job) const;
     void start(std::unique_ptr<Job> job);
+    void restore();
+    void restore(Job& job, uint64_t& room);
+    void keep(Job& job, uint32_t full_pages);
     void step();
     std::vector<Feed> plan(std::vector<Job*>& jobs);
     void add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs);
@@ -163,6 +170,7 @@ class Scheduler {
     // The scheduler's thread alone:
     std::vector<std::unique_ptr<Job>> active_;
     PrefixCache prefixes_;
+    std::unique_ptr<KvDisk> disk_;               // may be none
     std::map<std::string, uint64_t> last_turn_;  // of each asker
     uint64_t turns_ = 0;
     std::chrono::steady_clock::time_point last_decode_{};  // of steps in a row

@@ -48,6 +48,11 @@ std::string metrics_text(ModelService& model, const HttpCounts& http) {
     p.gauge("kv_used_bytes", "KV cache of running requests.", double(s.kv_bytes_used));
     p.gauge("kv_cached_bytes", "KV cache kept for later requests.", double(s.kv_bytes_cached));
     p.gauge("kv_limit_bytes", "KV cache at most.", double(s.kv_bytes_limit));
+    p.gauge("kv_disk_bytes", "KV pages on disk.", double(s.kv_disk.bytes));
+    p.counter("kv_disk_pages_read_total", "KV pages read from disk.", double(s.kv_disk.read));
+    p.counter("kv_disk_pages_written_total", "KV pages written to disk.", double(s.kv_disk.written));
+    p.counter("kv_disk_pages_not_written_total", "KV pages that were not: too fast, or the disk failed.",
+              double(s.kv_disk.not_written));
     p.counter("experts_hit_total", "Routed experts that were in memory.", double(stream.hits));
     p.counter("experts_missed_total", "Routed experts that were read from the drive.", double(stream.misses));
     p.counter("drive_read_bytes_total", "Bytes of experts read.", double(stream.bytes_read));

@@ -1,5 +1,6 @@
 // The program: sluice serve as its owner starts and stops it.
 #include <csignal>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -38,6 +39,46 @@ TEST(Serve, AnswersAndDrainsAtSigterm) {
     const Finished done = process.finish();
     EXPECT_EQ(done.status, 0) << done.err;
     EXPECT_NE(done.err.find("path=/v1/chat/completions status=200"), std::string::npos) << done.err;
+}
+
+TEST(Serve, AConversationGoesOnAfterAKill) {
+    const TemporaryFolder folder;
+    const Arguments arguments = {"serve", rill(), "--port", "0", "--no-learn", "--kv-disk", folder.path()};
+    std::string text = "Tell me a story about";
+    for (int i = 0; i < 150; ++i) text += " word" + std::to_string(i);
+    Json body = {
+        {"temperature", 0}, {"max_tokens", 80}, {"messages", {{{"role", "user"}, {"content", text}}}}};
+    const auto ask = [&](uint16_t port) { return post(port, "/v1/chat/completions", body).json(); };
+    Json second_alone;
+    {
+        Process process(arguments);
+        std::string shown;
+        const uint16_t port = port_of(process, shown);
+        ASSERT_NE(port, 0) << shown;
+        const Json first = ask(port);
+        body["messages"].push_back(
+            {{"role", "assistant"}, {"content", first["choices"][0]["message"]["content"]}});
+        body["messages"].push_back({{"role", "user"}, {"content", "Go on."}});
+        ASSERT_TRUE(get(port, "/metrics").body.find("kv_disk_pages_written_total") != std::string::npos);
+        for (int i = 0; i < 500; ++i) {
+            if (get(port, "/metrics").body.find("kv_disk_pages_written_total 0\n") == std::string::npos)
+                break;
+            std::this_thread::sleep_for(10ms);
+        }
+        std::this_thread::sleep_for(100ms);
+        process.signal(SIGKILL);
+        EXPECT_NE(process.finish().status, 0);
+    }
+    {
+        Process fresh({"serve", rill(), "--port", "0", "--no-learn"});
+        std::string shown;
+        second_alone = ask(port_of(fresh, shown));
+    }
+    Process process(arguments);
+    std::string shown;
+    const Json second = ask(port_of(process, shown));
+    EXPECT_GT(second["usage"]["prompt_tokens_details"]["cached_tokens"], 300);
+    EXPECT_EQ(second["choices"], second_alone["choices"]);
 }
 
 TEST(Serve, OtherMachinesNeedAKey) {
