@@ -299,7 +299,7 @@ void KvDisk::write(std::span<const TokenId> tokens, std::span<const KvPage> page
         } else if ((work_.size() + 1) * page_bytes_ > most_queued_bytes || now < quiet_until_ || stop_) {
             ++stats_.not_written;
         } else if (queued_.insert(name).second) {
-            work_.push_back({name, copy, (i + 1) * KvCache::page_tokens, pages[i]});
+            work_.push_back({name, copy, (i + 1) * KvCache::page_tokens, pages[i], now});
         }
     }
     changed_.notify_all();
@@ -331,7 +331,7 @@ void KvDisk::main() {
             lock.lock();
         }
         if (written) {
-            put(work.name, {now_ns(), int64_t(bytes), bytes});
+            put(work.name, {work.used, int64_t(bytes), bytes});
             ++stats_.written;
         } else {  // the disk is full, or gone: later, perhaps
             ++stats_.not_written;

@@ -72,6 +72,7 @@ class KvDisk {
         std::shared_ptr<const std::vector<TokenId>> tokens;
         size_t n_tokens;
         KvPage page;
+        int64_t used;  // the same for all pages of a text, so that its end leaves before its beginning
     };
     using Order = std::set<std::tuple<int64_t, int64_t, std::string>>;  // what leaves first is first
 
