@@ -190,6 +190,7 @@ struct GenerateOptions {
     SamplingOptions sampling{};
     int64_t max_tokens = -1;          // -1: until an end token or the context is full
     std::vector<std::string> stop{};  // texts that end the answer; not part of it
+    bool stop_in_reasoning = true;    // else they count after </think> alone
     bool ignore_end = false;          // goes on after end tokens (which are then part of the answer)
     bool show_special = false;        // control tokens appear in the text by name (tool calls are marked so)
     int32_t top_logprobs = -1;        // 0 and more: log probabilities, of each token and of so many best ones

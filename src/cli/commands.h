@@ -19,6 +19,7 @@ void add_template(CLI::App& app, Action& chosen);
 void add_logits(CLI::App& app, Action& chosen);
 void add_tensor(CLI::App& app, Action& chosen);
 void add_synth(CLI::App& app, Action& chosen);
+void add_serve(CLI::App& app, Action& chosen);
 void add_replay(CLI::App& app, Action& chosen);
 void add_bench(CLI::App& app, Action& chosen);
 

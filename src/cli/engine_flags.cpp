@@ -135,6 +135,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.route_trace = route_trace;
     o.mirrors = mirrors;
     o.learn = learn;
+    o.sequences = sequences;
     return o;
 }
 
@@ -142,11 +143,13 @@ SessionOptions EngineFlags::session_options() const {
     return {.context = context, .kv_type = parse_kv_type(kv_type), .batch = batch};
 }
 
-Engine open_engine(const std::string& model, const EngineFlags& flags) {
+Engine open_engine(const std::string& model, const EngineFlags& flags,
+                   const std::function<void(const LoadProgress&)>& on_progress) {
     EngineOptions options = flags.engine_options();
     Progress progress("reading weights", Progress::Unit::bytes);
     options.on_progress = [&](const LoadProgress& p) {
         progress.update(p.bytes_done, p.bytes_total);
+        if (on_progress) on_progress(p);
         check_interrupt();
     };
     options.on_plan = [](const EngineInfo& info) {

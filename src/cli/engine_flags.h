@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct EngineFlags {
     std::string isa, io, cache_policy, route_trace;
     std::vector<std::string> mirrors;
     bool look_ahead = true, learn = true, pin = false;
+    uint32_t sequences = 1;  // not a flag of most commands
 
     void add_to(CLI::App& command);
     EngineOptions engine_options() const;
@@ -29,7 +31,8 @@ struct EngineFlags {
 
 /// Finds and opens a model; shows progress if that takes long, and the engine's notices, on standard error.
 /// Throws cancelled on Ctrl-C.
-Engine open_engine(const std::string& model, const EngineFlags& flags);
+Engine open_engine(const std::string& model, const EngineFlags& flags,
+                   const std::function<void(const LoadProgress&)>& on_progress = {});
 
 /// Shows what happened to the drives since the last call, on standard error.
 void show_notices(const Engine& engine);

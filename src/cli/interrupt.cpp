@@ -49,6 +49,9 @@ bool interrupted() noexcept {
 void clear_interrupt() noexcept {
     if (!terminated) interrupts = 0;
 }
+void clear_termination() noexcept {
+    terminated = 0;
+}
 int termination_signal() noexcept {
     return terminated;
 }

@@ -13,6 +13,8 @@ void catch_interrupts();
 /// A signal came since the last clear_interrupt().
 bool interrupted() noexcept;
 void clear_interrupt() noexcept;
+/// SIGTERM was obeyed in good order: the program's status does not show it.
+void clear_termination() noexcept;
 /// SIGTERM or SIGHUP if one came, else 0.
 int termination_signal() noexcept;
 /// Throws Error (cancelled) if interrupted().

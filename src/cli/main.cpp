@@ -138,6 +138,7 @@ int main(int argc, char** argv) {
     Action chosen;
     add_chat(app, chosen);
     add_run(app, chosen);
+    add_serve(app, chosen);
     add_inspect(app, chosen);
     add_tokenize(app, chosen);
     add_detokenize(app, chosen);

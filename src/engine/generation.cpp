@@ -54,6 +54,7 @@ Generation::Generation(const Engine::Impl& engine, const GenerateOptions& option
                                                                          : GrammarStart::answer);
     }
     for (const TokenId t : before) sampler_.accept(t);
+    if (!options.stop_in_reasoning && !options.stop.empty()) parts_.emplace(options.opens_reasoning);
     if (tokenizer_ && options.thinking_budget >= 0) {
         thoughts_.emplace(options.opens_reasoning);
         if (options.opens_reasoning && options.thinking_budget == 0) close_thoughts();
@@ -108,7 +109,17 @@ std::string Generation::take_text(TokenId token) {
         thoughts_->push(piece);
         if (thoughts_->inside() && tokens_.size() >= uint64_t(options_.thinking_budget)) close_thoughts();
     }
-    return stop_.push(piece);
+    return parts_ ? search_answer(piece) : stop_.push(piece);
+}
+
+/// Looks for stop texts in what belongs to the answer, and lets the rest pass.
+std::string Generation::search_answer(const std::string& piece) {
+    const bool was_answering = parts_->answering();
+    const ReasoningSplitter::Piece parts = parts_->push(piece);
+    if (!parts_->answering()) return stop_.finish() + piece;
+    if (was_answering) return stop_.push(piece);
+    const size_t before = piece.size() - parts.answer.size();  // the answer begins in this piece
+    return piece.substr(0, before) + stop_.push(parts.answer);
 }
 
 std::optional<StopReason> Generation::reason_to_stop(uint64_t room) const {

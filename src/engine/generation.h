@@ -36,12 +36,13 @@ class Generation {
     std::string finish();
 
     const std::vector<TokenId>& tokens() const { return tokens_; }
-    /// No token is allowed: nothing needs to be computed.
-    bool wants_none() const { return options_.max_tokens == 0; }
+    /// The stop text that ended it; empty if none did.
+    const std::string& stop_text() const { return stop_.which(); }
 
   private:
     TokenId choose(std::span<const float> logits);
     std::string take_text(TokenId token);
+    std::string search_answer(const std::string& piece);
     std::optional<StopReason> reason_to_stop(uint64_t room) const;
     void close_thoughts();
 
@@ -52,7 +53,8 @@ class Generation {
     StopText stop_;
     std::optional<ReasoningSplitter> thoughts_;  // while they are limited
     std::optional<ConstrainedText> constrained_;
-    std::vector<TokenId> forced_;  // to come next, whatever the model says; last one first
+    std::optional<ReasoningSplitter> parts_;  // while stop texts count in the answer alone
+    std::vector<TokenId> forced_;             // to come next, whatever the model says; last one first
     std::vector<TokenId> tokens_;
 };
 

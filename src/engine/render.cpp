@@ -5,6 +5,7 @@
 
 #include "core/fail.h"
 #include "engine/impl.h"
+#include "text/bounded_json.h"
 #include "text/reasoning.h"
 
 namespace sluice {
@@ -14,8 +15,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json parse_json(const std::string& text, Json::value_t expected, const char* what) {
-    Json j = Json::parse(text, nullptr, false);
-    if (j.is_discarded() || j.type() != expected)
+    Json j = parse_bounded_json(text);
+    if (j.type() != expected)
         fail(ErrorCode::invalid_argument, "expected {} to be a JSON {}, found {}", what,
              expected == Json::value_t::array ? "array" : "object", text.substr(0, 60));
     return j;
@@ -40,11 +41,20 @@ bool wants_arguments_object(const std::string& source) {
     return false;
 }
 
+/// None if they are no object: what a model wrote may be anything.
+std::optional<Json> parse_arguments(const std::string& text) {
+    try {
+        Json parsed = parse_bounded_json(text);
+        if (parsed.is_object()) return parsed;
+    } catch (const Error&) {
+    }
+    return std::nullopt;
+}
+
 Json tool_call_json(const ToolCall& call, bool arguments_object) {
     Json arguments = call.arguments;
     if (arguments_object) {
-        Json parsed = Json::parse(call.arguments, nullptr, false);
-        if (parsed.is_object()) arguments = std::move(parsed);
+        if (auto parsed = parse_arguments(call.arguments)) arguments = std::move(*parsed);
     }
     Json j = {{"type", "function"}, {"function", {{"name", call.name}, {"arguments", std::move(arguments)}}}};
     if (!call.id.empty()) j["id"] = call.id;

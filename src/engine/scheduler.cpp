@@ -36,8 +36,12 @@ class Scheduler::Job {
     uint32_t shared_pages = 0;      // of the cache's, that the prefix cache holds too
     uint32_t reused = 0;
     std::vector<float> logits{}, hidden_sum{};
+    bool restoring = false;  // the next page of its prompt may be on disk
     bool ended = false;
+    uint64_t told_before = UINT64_MAX;  // requests that wait before it, as its asker knows
 
+    /// The tokens last fed were of the prompt.
+    bool read_prompt() const { return cache->size() <= request.prompt.size(); }
     bool reading() const { return cache->size() < request.prompt.size(); }
     uint64_t own_pages() const { return cache ? cache->pages().size() - shared_pages : 0; }
     std::span<const TokenId> unfed() const { return std::span(tokens).subspan(cache->size()); }
@@ -58,6 +62,12 @@ Scheduler::Scheduler(const Engine& engine, const SchedulerOptions& options)
         page_limit_ * page_bytes,
         fmt::format("a KV cache for {} requests of {} tokens", options_.parallel, context_));
     stats_.kv_bytes_limit = page_limit_ * page_bytes;
+    if (!options_.kv_disk.empty()) {
+        const Engine::Impl& impl = *engine_.impl();
+        const KvLayout layout(impl.params, to_format(options_.kv_type));
+        disk_ = std::make_unique<KvDisk>(options_.kv_disk, options_.kv_disk_bytes,
+                                         kv_scope(impl.file, layout, engine_.info().isa), page_bytes);
+    }
     thread_ = std::thread([this] { main(); });
 }
 
@@ -120,8 +130,13 @@ std::vector<Scheduler::Ticket> Scheduler::submit(std::vector<Request> requests) 
 }
 
 SchedulerStats Scheduler::stats() const {
-    std::lock_guard lock(mutex_);
-    return stats_;
+    SchedulerStats stats;
+    {
+        std::lock_guard lock(mutex_);
+        stats = stats_;
+    }
+    if (disk_) stats.kv_disk = disk_->stats();
+    return stats;
 }
 
 bool Scheduler::idle() const {
@@ -134,6 +149,7 @@ void Scheduler::main() {
         {
             std::unique_lock lock(mutex_);
             if (active_.empty() && waiting_.empty() && !stop_) {
+                last_decode_ = {};
                 lock.unlock();
                 if (engine_.impl()->usage) engine_.impl()->usage->rest();
                 lock.lock();
@@ -147,6 +163,7 @@ void Scheduler::main() {
         }
         cancel_waiting();
         admit();
+        tell_waiting();
         if (!active_.empty()) step();
         drop_ended();
         publish();
@@ -166,6 +183,20 @@ void Scheduler::cancel_waiting() {
         job->started = job->read = Clock::now();
         finish(*job, StopReason::cancelled, {});
     }
+}
+
+/// Only this thread takes jobs out of the queue, so they stay while their askers are told.
+void Scheduler::tell_waiting() {
+    std::vector<Job*> jobs;
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& job : waiting_) jobs.push_back(job.get());
+    }
+    for (size_t i = 0; i < jobs.size(); ++i)
+        if (jobs[i]->told_before != i) {
+            jobs[i]->told_before = i;
+            tell(*jobs[i], RequestWaiting{i});
+        }
 }
 
 /// The highest priority first; of equal ones whoever has least running, then whose last turn is longest ago,
@@ -233,6 +264,10 @@ void Scheduler::start(std::unique_ptr<Job> job) {
     // The logits after the last token are wanted: it is always computed.
     const std::span<const TokenId> prompt = j.request.prompt;
     PrefixCache::Match match = prefixes_.find(prompt.first(prompt.size() - 1));
+    const uint32_t full = match.tokens / KvCache::page_tokens * KvCache::page_tokens;
+    j.restoring = disk_ && full + KvCache::page_tokens < prompt.size() &&
+                  disk_->has(prompt.first(full + KvCache::page_tokens));
+    if (j.restoring) match.tokens = full;
     try {
         if (match.tokens % KvCache::page_tokens) make_room(1);
         j.cache->adopt(match.pages, match.tokens);
@@ -284,7 +319,7 @@ std::vector<Feed> Scheduler::plan(std::vector<Job*>& jobs) {
 void Scheduler::add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs) {
     std::vector<Job*> readers;
     for (const auto& job : active_)
-        if (!job->ended && job->reading()) readers.push_back(job.get());
+        if (!job->ended && !job->restoring && job->reading()) readers.push_back(job.get());
     if (readers.empty()) return;
     const uint32_t batch = engine_.info().batch;
     uint32_t room = batch - std::min(batch, uint32_t(feeds.size()));
@@ -299,7 +334,40 @@ void Scheduler::add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs) {
     }
 }
 
+/// A few pages a step, so that others' answers go on.
+void Scheduler::restore() {
+    uint64_t room = 32 << 20;
+    for (const auto& job : active_)
+        if (!job->ended && job->restoring) restore(*job, room);
+}
+
+void Scheduler::restore(Job& job, uint64_t& room) {
+    KvCache& cache = *job.cache;
+    const std::span<const TokenId> prompt = job.request.prompt;
+    const uint64_t page = cache.page_bytes();
+    for (bool first = true; first || room >= page; first = false) {
+        const size_t after = cache.size() + KvCache::page_tokens;
+        KvPage found;
+        try {
+            if (after < prompt.size()) {  // the logits after the last token are wanted
+                make_room(1);
+                found = disk_->read(prompt.first(after));
+            }
+        } catch (const Error&) {  // no memory: what computes the page will say so
+        }
+        if (!found) {
+            job.restoring = false;
+            return;
+        }
+        cache.adopt_next(std::move(found));
+        job.reused += KvCache::page_tokens;
+        room -= std::min(room, page);
+        tell(job, RequestProgress{cache.size(), prompt.size()});
+    }
+}
+
 void Scheduler::step() {
+    if (disk_) restore();
     for (const auto& job : active_)
         if (!job->ended && *job->cancelled) finish(*job, StopReason::cancelled, {});
     std::vector<Job*> jobs;
@@ -319,17 +387,30 @@ void Scheduler::step() {
         for (Job* job : jobs) fail(*job, ErrorCode::internal, e.what());
         return;
     }
-    {
-        std::lock_guard lock(mutex_);
-        ++stats_.steps;
-        stats_.step_seconds += cost.seconds;
-        stats_.stream += cost.stream;
-    }
+    const bool decoding =
+        std::any_of(jobs.begin(), jobs.end(), [](const Job* j) { return !j->read_prompt(); });
+    count_step(cost, decoding);
     for (size_t i = 0; i < jobs.size(); ++i) after_step(*jobs[i], uint32_t(feeds[i].segment.tokens.size()));
 }
 
+void Scheduler::count_step(const StepStats& cost, bool decoding) {
+    const auto now = Clock::now();
+    std::lock_guard lock(mutex_);
+    ++stats_.steps;
+    stats_.step_seconds += cost.seconds;
+    stats_.stream += cost.stream;
+    if (decoding) {
+        ++stats_.decode_steps;
+        stats_.decode_step_seconds += cost.seconds;
+        stats_.decode_wait_seconds += cost.stream.wait_seconds;
+        stats_.decode_busy_seconds +=
+            last_decode_ == Clock::time_point() ? cost.seconds : seconds_between(last_decode_, now);
+    }
+    last_decode_ = decoding ? now : Clock::time_point();
+}
+
 void Scheduler::after_step(Job& job, uint32_t tokens) {
-    if (job.cache->size() <= job.request.prompt.size()) {  // these were of the prompt
+    if (job.read_prompt()) {
         {
             std::lock_guard lock(mutex_);
             stats_.prompt_tokens += tokens;
@@ -346,6 +427,7 @@ void Scheduler::after_step(Job& job, uint32_t tokens) {
         prefixes_.insert(std::span(job.tokens).first(full * KvCache::page_tokens),
                          job.cache->pages_to_share().first(full));
         job.shared_pages = full;
+        keep(job, full);
     }
     try {
         answer(job);
@@ -373,6 +455,7 @@ void Scheduler::finish(Job& job, StopReason reason, std::string text) {
     RequestDone done;
     done.reason = reason;
     done.text = std::move(text);
+    if (job.generation) done.stop_text = job.generation->stop_text();
     done.prompt_tokens = job.request.prompt.size();
     done.reused_tokens = job.reused;
     done.generated_tokens = job.generation ? job.generation->tokens().size() : 0;
@@ -392,6 +475,7 @@ void Scheduler::finish(Job& job, StopReason reason, std::string text) {
         ++(reason == StopReason::cancelled ? stats_.cancelled : stats_.finished);
         stats_.reused_tokens += job.reused;
     }
+    publish();  // first, so that its asker's next request finds its place free
     tell(job, done);
 }
 
@@ -403,15 +487,24 @@ void Scheduler::fail(Job& job, ErrorCode code, const std::string& sentence) {
         std::lock_guard lock(mutex_);
         ++stats_.failed;
     }
+    publish();
     tell(job, RequestFailed{code, sentence});
 }
 
 /// What was computed stays for requests that begin alike.
 void Scheduler::release(Job& job) {
     if (!job.cache) return;
-    if (!job.request.embed && job.cache->size() > 0)
+    if (!job.request.embed && job.cache->size() > 0) {
         prefixes_.insert(std::span(job.tokens).first(job.cache->size()), job.cache->pages_to_share());
+        keep(job, job.cache->size() / KvCache::page_tokens);
+    }
     job.cache.reset();
+}
+
+void Scheduler::keep(Job& job, uint32_t full_pages) {
+    if (!disk_ || full_pages == 0) return;
+    disk_->write(std::span(job.tokens).first(size_t(full_pages) * KvCache::page_tokens),
+                 job.cache->pages().first(full_pages));
 }
 
 void Scheduler::tell(Job& job, const RequestEvent& event) {
@@ -428,17 +521,37 @@ void Scheduler::drop_ended() {
 }
 
 void Scheduler::publish() {
-    uint64_t reading = 0, pages = 0, page_bytes = 0;
+    uint64_t pages = 0;
+    std::vector<RequestStatus> running;
     for (const auto& job : active_) {
-        reading += job->reading();
+        if (job->ended) continue;
         pages += job->own_pages();
+        RequestStatus r;
+        r.id = job->request.id;
+        r.state = job->reading() ? RequestStatus::State::prefill : RequestStatus::State::decode;
+        r.prompt_tokens = job->request.prompt.size();
+        r.processed = std::min<uint64_t>(job->cache->size(), r.prompt_tokens);
+        r.generated = job->tokens.size() - job->request.prompt.size();
+        if (!job->reading()) r.decode_seconds = seconds_between(job->read, Clock::now());
+        running.push_back(std::move(r));
     }
-    page_bytes = stats_.kv_bytes_limit / page_limit_;
+    const uint64_t page_bytes = stats_.kv_bytes_limit / page_limit_;
     std::lock_guard lock(mutex_);
-    stats_.reading = reading;
-    stats_.answering = active_.size() - reading;
+    running_ = std::move(running);
+    stats_.reading = uint64_t(std::count_if(running_.begin(), running_.end(), [](const RequestStatus& r) {
+        return r.state == RequestStatus::State::prefill;
+    }));
+    stats_.answering = running_.size() - stats_.reading;
     stats_.kv_bytes_used = pages * page_bytes;
     stats_.kv_bytes_cached = prefixes_.pages() * page_bytes;
+}
+
+std::vector<RequestStatus> Scheduler::status() const {
+    std::lock_guard lock(mutex_);
+    std::vector<RequestStatus> all = running_;
+    for (const auto& job : waiting_)
+        all.push_back({.id = job->request.id, .prompt_tokens = job->request.prompt.size()});
+    return all;
 }
 
 }  // namespace sluice

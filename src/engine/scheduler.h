@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -21,6 +22,7 @@
 #include "sluice/engine.h"
 
 #include "engine/generation.h"
+#include "engine/kv_disk.h"
 #include "engine/passes.h"
 #include "engine/prefix_cache.h"
 
@@ -32,12 +34,15 @@ struct SchedulerOptions {
     uint32_t prefill_chunk = 128;  // prompt tokens in a step that others' answers wait for
     uint32_t context = 0;          // tokens a request may have; 0: the engine's
     KvType kv_type = KvType::f16;
+    std::string kv_disk{};       // a folder where KV pages outlive the process; empty: none
+    uint64_t kv_disk_bytes = 0;  // that it may take
 };
 
 /// What a request did and cost; the last event of its life unless it failed.
 struct RequestDone {
     StopReason reason = StopReason::end_token;
-    std::string text{};  // the last of it
+    std::string text{};       // the last of it
+    std::string stop_text{};  // that ended it
     uint64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
     double queue_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
     std::vector<float> embedding{};  // if it was asked for
@@ -45,21 +50,35 @@ struct RequestDone {
 struct RequestProgress {
     uint64_t processed = 0, total = 0;  // prompt tokens
 };
+struct RequestWaiting {
+    uint64_t before = 0;  // requests that came earlier and wait too
+};
 struct RequestFailed {
     ErrorCode code;
     std::string sentence;
 };
-using RequestEvent = std::variant<RequestProgress, Generation::Step, RequestDone, RequestFailed>;
+using RequestEvent =
+    std::variant<RequestWaiting, RequestProgress, Generation::Step, RequestDone, RequestFailed>;
 
 struct Request {
     std::vector<TokenId> prompt{};
     GenerateOptions options{};
     bool embed = false;    // no answer: the mean of the last hidden states, of length 1
+    std::string id{};      // for status()
     std::string key{};     // who asks: askers take turns
     int32_t priority = 0;  // higher ones go first, whoever asks
     /// Called by the scheduler's thread, never by two at once; it must not block. An exception cancels the
     /// request.
     std::function<void(const RequestEvent&)> on_event{};
+};
+
+/// A request that runs or waits.
+struct RequestStatus {
+    enum class State { queued, prefill, decode };
+    std::string id{};
+    State state = State::queued;
+    uint64_t prompt_tokens = 0, processed = 0, generated = 0;
+    double decode_seconds = 0;
 };
 
 struct SchedulerStats {
@@ -68,9 +87,14 @@ struct SchedulerStats {
     uint64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0;
     double step_seconds = 0;
+    // Steps in which answers were computed: their number, time in forward passes, of it waiting for the
+    // drive, and from one such step to the next.
+    uint64_t decode_steps = 0;
+    double decode_step_seconds = 0, decode_wait_seconds = 0, decode_busy_seconds = 0;
     uint64_t kv_bytes_used = 0, kv_bytes_cached = 0,
              kv_bytes_limit = 0;  // by requests; for later ones; at most
     StreamStats stream{};
+    KvDiskStats kv_disk{};
 };
 
 class Scheduler {
@@ -103,6 +127,8 @@ class Scheduler {
     /// The same for several that belong together (all or none): the answers of one prompt.
     std::vector<Ticket> submit(std::vector<Request> requests);
     SchedulerStats stats() const;
+    /// What runs, then what waits, in the order of arrival.
+    std::vector<RequestStatus> status() const;
     /// Nothing runs and nothing waits.
     bool idle() const;
     uint32_t context() const { return context_; }
@@ -111,10 +137,15 @@ class Scheduler {
   private:
     void main();
     void cancel_waiting();
+    void tell_waiting();
+    void count_step(const StepStats& cost, bool decoding);
     void admit();
     bool next_waiting(size_t& index) const;
     bool will_share_more(const Job& job) const;
     void start(std::unique_ptr<Job> job);
+    void restore();
+    void restore(Job& job, uint64_t& room);
+    void keep(Job& job, uint32_t full_pages);
     void step();
     std::vector<Feed> plan(std::vector<Job*>& jobs);
     void add_prefill(std::vector<Feed>& feeds, std::vector<Job*>& jobs);
@@ -139,14 +170,17 @@ class Scheduler {
     // The scheduler's thread alone:
     std::vector<std::unique_ptr<Job>> active_;
     PrefixCache prefixes_;
+    std::unique_ptr<KvDisk> disk_;               // may be none
     std::map<std::string, uint64_t> last_turn_;  // of each asker
     uint64_t turns_ = 0;
-    size_t first_to_read_ = 0;  // whose prompt is next
+    std::chrono::steady_clock::time_point last_decode_{};  // of steps in a row
+    size_t first_to_read_ = 0;                             // whose prompt is next
 
     mutable std::mutex mutex_;  // of what follows
     std::condition_variable changed_;
     std::vector<std::unique_ptr<Job>> waiting_;  // in order of arrival
     SchedulerStats stats_;
+    std::vector<RequestStatus> running_;
     bool stop_ = false;
     std::thread thread_;
 };

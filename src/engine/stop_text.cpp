@@ -13,7 +13,8 @@ std::string StopText::push(std::string_view text) {
     if (found_) return {};
     held_ += text;
     size_t first = std::string::npos;
-    for (const auto& stop : stops_) first = std::min(first, held_.find(stop));
+    for (const auto& stop : stops_)
+        if (const size_t at = held_.find(stop); at < first) first = at, which_ = stop;
     if (first != std::string::npos) {
         found_ = true;
         held_.resize(first);

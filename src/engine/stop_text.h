@@ -16,10 +16,12 @@ class StopText {
     /// The end of the text: what was held is part of the answer.
     std::string finish();
     bool found() const { return found_; }
+    /// The stop text that was found.
+    const std::string& which() const { return which_; }
 
   private:
     std::vector<std::string> stops_;
-    std::string held_;
+    std::string held_, which_;
     bool found_ = false;
 };
 

@@ -40,6 +40,15 @@ void KvCache::adopt(std::span<const KvPage> pages, uint32_t n) {
     size_ = n;
 }
 
+void KvCache::adopt_next(KvPage page) {
+    if (size_ % page_tokens || pages_.size() * page_tokens != size_ || size_ + page_tokens > capacity_)
+        fail(ErrorCode::internal,
+             "expected {} full pages of a cache of {} before one is adopted, found {} tokens", pages_.size(),
+             capacity_, size_);
+    pages_.push_back(std::move(page));
+    size_ += page_tokens;
+}
+
 void KvCache::truncate(uint32_t n) {
     if (n >= size_) return;
     size_ = n;

@@ -60,6 +60,8 @@ class KvCache {
     /// The empty cache becomes the first n positions that lie in `pages`: full pages are shared, what is used
     /// of the last one is copied if it is not full, because it will be written.
     void adopt(std::span<const KvPage> pages, uint32_t n);
+    /// The next page_tokens positions lie in `page`, which is shared. Only at a page's beginning.
+    void adopt_next(KvPage page);
     std::span<const KvPage> pages() const { return pages_; }
     /// To put pages of other caches with the same rows in the place of full ones.
     std::span<KvPage> pages_to_share() { return pages_; }

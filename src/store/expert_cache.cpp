@@ -40,6 +40,7 @@ ExpertCache::ExpertCache(std::vector<LayerSource> layers, std::vector<std::strin
     first_key_.push_back(n_keys_);
     slot_of_.assign(n_keys_, none);
     demands_.assign(n_keys_, 0);
+    all_demands_.assign(n_keys_, 0);
     make_slots(budget, policy, least_slots, guess_room);
 }
 
@@ -307,6 +308,14 @@ CacheStats ExpertCache::stats() const {
     return stats_;
 }
 
+void ExpertCache::look(std::vector<uint32_t>& demands, std::vector<uint8_t>& in_memory) const {
+    std::lock_guard lock(mutex_);
+    demands = all_demands_;
+    in_memory.resize(n_keys_);
+    for (ExpertKey key = 0; key < n_keys_; ++key)
+        in_memory[key] = slot_of_[key] != none && slots_[slot_of_[key]].landed == all_landed;
+}
+
 void ExpertCache::forget_stats() {
     std::lock_guard lock(mutex_);
     stats_ = judged_ = CacheStats();
@@ -323,6 +332,7 @@ ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_
             entries_.push_back({key});
             cache_.class_of(key).policy->demand(key);
             ++cache_.demands_[key];
+            ++cache_.all_demands_[key];
         }
         std::vector<uint32_t> promoted;
         // Everything that is there is pinned before anything is evicted for the rest.

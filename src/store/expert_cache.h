@@ -66,6 +66,14 @@ struct CacheStats {
     uint64_t warmed_bytes = 0;               // read for warming
 };
 
+/// What a model's routed experts do at a moment, for those who watch: [layer][expert] of the layers that have
+/// some.
+struct ExpertHeat {
+    uint32_t layers = 0, experts = 0, first_layer = 0;
+    std::vector<uint32_t> demands{};   // since the start, modulo 2^32
+    std::vector<uint8_t> in_memory{};  // 1 or 0
+};
+
 class ExpertCache {
   public:
     /// Bytes of slots: for every expert; and the least that works, the experts that one token uses in a
@@ -109,6 +117,8 @@ class ExpertCache {
     void stop_warming();
     /// Demands of each expert, by key, since the last call.
     std::vector<uint32_t> take_demands();
+    /// Demands since the start and whether it is here, of each expert by key.
+    void look(std::vector<uint32_t>& demands, std::vector<uint8_t>& in_memory) const;
     /// The key of a layer's expert 0; the others follow it.
     ExpertKey first_key(uint32_t layer) const { return first_key_[layer]; }
 
@@ -181,6 +191,7 @@ class ExpertCache {
     std::vector<uint32_t> slot_of_;  // of each key, or none
     std::vector<SlotClass> classes_;
     std::vector<uint32_t> demands_;      // of each key, since take_demands()
+    std::vector<uint32_t> all_demands_;  // of each key, ever
     std::deque<ExpertKey> to_warm_;      // most used first
     std::vector<ExpertKey> warm_order_;  // read since warming went on, most used first
     uint32_t warm_in_flight_ = 0;        // experts

@@ -254,6 +254,24 @@ void WeightStore::take_demands(UsageCounts& usage) const {
             usage.at(layer, e) += demands[cache_->first_key(layer) + e];
 }
 
+ExpertHeat WeightStore::expert_heat() const {
+    ExpertHeat heat;
+    std::vector<uint32_t> demands;
+    std::vector<uint8_t> in_memory;
+    if (cache_) cache_->look(demands, in_memory);
+    for (uint32_t layer = 0; layer < plan_.experts.size(); ++layer) {
+        const uint32_t n = n_experts(layer);
+        if (!n) continue;
+        if (heat.layers++ == 0) heat.first_layer = layer, heat.experts = n;
+        for (uint32_t e = 0; e < heat.experts; ++e) {
+            const bool known = cache_ && e < n;
+            heat.demands.push_back(known ? demands[cache_->first_key(layer) + e] : 0);
+            heat.in_memory.push_back(known ? in_memory[cache_->first_key(layer) + e] : 0);
+        }
+    }
+    return heat;
+}
+
 bool WeightStore::wants_guesses() const {
     return cache_ && options_.look_ahead && cache_->wants_guesses();
 }

@@ -88,6 +88,7 @@ class WeightStore {
     void resume_warming() const;
     /// Adds the demands since the last call to `usage`.
     void take_demands(UsageCounts& usage) const;
+    ExpertHeat expert_heat() const;
     /// Whether guesses can pay at present.
     bool wants_guesses() const;
 

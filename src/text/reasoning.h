@@ -20,6 +20,8 @@ class ReasoningSplitter {
     /// The end of the text: releases what was held (an unfinished tag is text).
     Piece finish();
     bool inside() const { return state_ == State::reasoning; }
+    /// The answer proper has begun, or nothing yet.
+    bool answering() const { return state_ == State::answer || state_ == State::undecided; }
 
     /// True if a rendered prompt ends with an open <think> tag, blanks aside.
     static bool prompt_opens_reasoning(std::string_view prompt);

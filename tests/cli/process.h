@@ -36,6 +36,8 @@ class Process {
     /// Reads until standard output and error contain the text together; false if the child ends or time runs
     /// out first.
     bool wait_for(const std::string& text, std::chrono::milliseconds limit = 20s);
+    /// What standard error and output said so far.
+    std::string shown() const { return result_.err + result_.out; }
     Finished finish(std::chrono::milliseconds limit = 60s);
 
   private:

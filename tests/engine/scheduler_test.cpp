@@ -33,8 +33,8 @@ class Answer {
             } else if (const auto* f = std::get_if<RequestFailed>(&e)) {
                 failure = f->sentence;
                 ended_ = true;
-            } else {
-                progress.push_back(std::get<RequestProgress>(e).processed);
+            } else if (const auto* p = std::get_if<RequestProgress>(&e)) {
+                progress.push_back(p->processed);
             }
             changed_.notify_all();
         };

@@ -1,0 +1,45 @@
+// Conversations of /v1/responses that a later request may go on with by previous_response_id. In memory,
+// bounded in number and bytes; the ones not used for longest are forgotten first.
+#pragma once
+
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sluice/chat.h"
+
+namespace sluice::server {
+
+struct StoredResponse {
+    std::string asker{};              // nobody else may read it
+    std::vector<Message> messages{};  // the conversation, without instructions, with the answer
+    std::string reply{};              // the response object as it was sent
+};
+
+class ResponseStore {
+  public:
+    explicit ResponseStore(size_t most = 1000, size_t most_bytes = 64 << 20)
+        : most_(most), most_bytes_(most_bytes) {}
+    void put(const std::string& id, StoredResponse response);
+    std::optional<StoredResponse> find(const std::string& id, const std::string& asker);
+    bool erase(const std::string& id, const std::string& asker);
+
+  private:
+    struct Entry {
+        std::string id;
+        StoredResponse response;
+        size_t bytes;
+    };
+    void drop(std::list<Entry>::iterator entry);
+
+    const size_t most_, most_bytes_;
+    std::mutex mutex_;
+    std::list<Entry> entries_;  // used last in front
+    std::map<std::string, std::list<Entry>::iterator> by_id_;
+    size_t bytes_ = 0;
+};
+
+}  // namespace sluice::server
