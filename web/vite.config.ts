@@ -19,5 +19,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
   },
   server: { proxy: Object.fromEntries(['/v1', '/health', '/stats'].map((path) => [path, server])) },
-  test: { include: ['tests/*.test.{ts,tsx}'], environment: 'jsdom' },
+  test: { include: ['tests/*.test.ts'], setupFiles: ['tests/setup.ts'] },
 } as Parameters<typeof defineConfig>[0]);

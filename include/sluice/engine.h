@@ -34,7 +34,8 @@ enum class KvType { f32, f16, q8_0 };
 std::string_view to_string(KvType type);
 /// Throws invalid_argument naming the choices.
 KvType parse_kv_type(std::string_view text);
-/// Throw invalid_argument naming the choices if the text is none of EngineOptions::io, cache_policy.
+/// Throw invalid_argument naming the choices if the text is none of EngineOptions::isa, io, cache_policy.
+void check_isa(const std::string& text);
 void check_io(const std::string& text);
 void check_cache_policy(const std::string& text);
 
@@ -61,6 +62,8 @@ struct EngineOptions {
     uint32_t sequences = 1;  // that are computed at once, each with a context of its own
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
+    bool pin = false;    // keep each thread on a core of its own, the fastest first; the caller's too
+    std::string isa{};   // which kernels: "avx512", "avx2", …, "plain"; empty: the best this processor runs
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default

@@ -20,5 +20,6 @@ void add_logits(CLI::App& app, Action& chosen);
 void add_tensor(CLI::App& app, Action& chosen);
 void add_synth(CLI::App& app, Action& chosen);
 void add_replay(CLI::App& app, Action& chosen);
+void add_bench(CLI::App& app, Action& chosen);
 
 }  // namespace sluice::cli

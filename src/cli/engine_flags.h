@@ -18,9 +18,9 @@ struct EngineFlags {
     uint32_t context = 0;
     std::string kv_type = "f16";
     uint32_t batch = 0;
-    std::string io, cache_policy, route_trace;
+    std::string isa, io, cache_policy, route_trace;
     std::vector<std::string> mirrors;
-    bool look_ahead = true, learn = true;
+    bool look_ahead = true, learn = true, pin = false;
 
     void add_to(CLI::App& command);
     EngineOptions engine_options() const;

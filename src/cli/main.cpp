@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
     add_tensor(app, chosen);
     add_synth(app, chosen);
     add_replay(app, chosen);
+    add_bench(app, chosen);
     const int status = guarded(app, chosen, argc, argv);
     return termination_signal() ? 128 + termination_signal() : status;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -18,7 +20,10 @@
 #include <sched.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+#include "core/fail.h"
 
 namespace sluice {
 
@@ -76,6 +81,17 @@ std::vector<Isa> available_isas() {
 
 Isa best_isa() {
     return available_isas().back();
+}
+
+Isa parse_isa(std::string_view name) {
+    if (name.empty()) return best_isa();
+    std::vector<const char*> names;
+    for (const Isa isa : available_isas()) {
+        if (name == to_string(isa)) return isa;
+        names.push_back(to_string(isa));
+    }
+    fail(ErrorCode::invalid_argument, "expected an instruction set of this processor ({}), found \"{}\"",
+         fmt::join(names, ", "), name);
 }
 
 namespace {
@@ -145,19 +161,45 @@ uint32_t cpu_quota() {
 
 }  // namespace
 
-uint32_t available_cores() {
+std::string processor_name() {
+    std::ifstream in("/proc/cpuinfo");
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("model name")) continue;
+        const size_t colon = line.find(':');
+        const size_t begin = colon == std::string::npos ? colon : line.find_first_not_of(" \t", colon + 1);
+        if (begin != std::string::npos) return line.substr(begin);
+    }
+    utsname system{};
+    return uname(&system) == 0 ? system.machine : "unknown processor";
+}
+
+std::vector<uint32_t> available_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
-    std::set<std::string> cores;  // hardware threads of one core share this list
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        std::vector<uint32_t> all(size_t(std::clamp<long>(sysconf(_SC_NPROCESSORS_ONLN), 1, 1024)));
+        std::iota(all.begin(), all.end(), 0u);
+        return all;
+    }
+    std::set<std::string> seen;                        // hardware threads of one core share this list
+    std::vector<std::pair<uint64_t, uint32_t>> cores;  // how fast, of the kinds of cores of one processor
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
         if (!CPU_ISSET(cpu, &set)) continue;
-        std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+        const std::string dir = fmt::format("/sys/devices/system/cpu/cpu{}/", cpu);
+        std::ifstream in(dir + "topology/thread_siblings_list");
         std::string siblings;
         if (!(in >> siblings)) siblings = fmt::format("cpu{}", cpu);
-        cores.insert(siblings);
+        if (!seen.insert(siblings).second) continue;
+        auto speed = read_number(dir + "cpu_capacity");  // ARM; elsewhere what it runs at
+        if (!speed) speed = read_number(dir + "cpufreq/cpuinfo_max_freq");
+        cores.emplace_back(speed.value_or(0), cpu);
     }
-    return std::clamp<uint32_t>(uint32_t(cores.size()), 1, cpu_quota());
+    std::stable_sort(cores.begin(), cores.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    cores.resize(std::clamp<size_t>(cores.size(), 1, cpu_quota()));
+    std::vector<uint32_t> cpus;
+    for (const auto& [speed, cpu] : cores) cpus.push_back(cpu);
+    return cpus;
 }
 
 uint64_t available_memory() {

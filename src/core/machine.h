@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sluice {
@@ -22,9 +23,15 @@ const char* to_string(Isa isa) noexcept;
 std::vector<Isa> available_isas();
 /// The last of them.
 Isa best_isa();
+/// The one of that name, the best if it is empty. Throws invalid_argument naming those available.
+Isa parse_isa(std::string_view name);
 
-/// Physical cores this process may use (its affinity mask and cgroup quota respected), at least 1.
-uint32_t available_cores();
+/// What the processor calls itself, or its architecture ("aarch64") if it does not say.
+std::string processor_name();
+
+/// A CPU of each physical core this process may use (its affinity mask and cgroup quota respected), the
+/// fastest cores first; at least one.
+std::vector<uint32_t> available_cores();
 
 /// Bytes this process may still take without swapping: the kernel's MemAvailable or the room under the
 /// tightest memory cgroup (v1 or v2), whichever is smaller.

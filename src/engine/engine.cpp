@@ -32,7 +32,7 @@ uint32_t choose_threads(uint32_t asked) {
     constexpr uint32_t most = 1024;
     if (asked > most)
         fail(ErrorCode::invalid_argument, "expected --threads from 1 to {}, found {}", most, asked);
-    return asked ? asked : available_cores();
+    return asked ? asked : uint32_t(available_cores().size());
 }
 
 }  // namespace
@@ -66,6 +66,9 @@ KvType parse_kv_type(std::string_view text) {
     fail(ErrorCode::invalid_argument, "expected a KV type of f32, f16 or q8_0, found \"{}\"", text);
 }
 
+void check_isa(const std::string& text) {
+    parse_isa(text);
+}
 void check_io(const std::string& text) {
     if (!text.empty()) parse_io_mode(text);
 }
@@ -77,8 +80,8 @@ Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
     : file(GgufFile::open(path)),
       params(HyperParams::from(file)),
       tensors(ModelTensors::bind(file, params)),
-      pool(choose_threads(options.threads)),
-      kernels(pool, best_isa()),
+      pool(choose_threads(options.threads), options.pin ? available_cores() : std::vector<uint32_t>()),
+      kernels(pool, parse_isa(options.isa)),
       ram_limit(options.ram_bytes) {
     info.path = path;
     info.architecture = params.architecture;

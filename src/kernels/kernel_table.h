@@ -33,19 +33,53 @@ enum class KvFormat : uint8_t { f32, f16, q8_0 };
 
 /// Positions attended over at once; tiles begin at multiples of it, so that the order of sums is fixed.
 inline constexpr uint32_t attention_tile = 64;
+/// Queries that meet a tile in one call, at most.
+inline constexpr uint32_t attention_queries = 64;
 
-/// One run of attention: queries of one token over positions [0, n_positions) of one cache.
-struct AttentionTile {
-    const float* keys = nullptr;    // (n, key_stride), decoded
-    const float* values = nullptr;  // (n, value_stride), decoded; may lie inside the keys (MLA)
-    uint32_t key_width = 0, value_width = 0, key_stride = 0, value_stride = 0;
-    uint32_t n = 0;  // positions of this tile that the query may see
+/// The rows of one KV head that attention reads. A key has one part, or two that are quantised apart because
+/// their sizes differ by orders of magnitude: MLA's compressed content, then what was turned.
+struct AttentionShape {
+    KvFormat format = KvFormat::f16;
+    uint32_t key_width = 0, value_width = 0;
+    uint32_t first_part = 0;      // values of a key's first part; key_width if there is only one
+    bool values_in_keys = false;  // the values are the keys' first part (MLA)
 };
 
-/// Running softmax of one query: sum of weights relative to `max`, and the weighted values.
+/// Rows of a cache, encoded: n positions from a multiple of attention_tile on.
+struct KvRows {
+    const std::byte *keys = nullptr, *values = nullptr;  // values: unused if they are in the keys
+    uint64_t key_stride = 0, value_stride = 0;
+    uint32_t n = 0;
+};
+
+/// Running softmax of one query: the largest score, and the sum of weights relative to it. Begins {-inf, 0}.
 struct AttentionState {
     float max, sum;
 };
+
+/// One query of a call.
+struct AttentionQuery {
+    const std::byte* query = nullptr;  // in the form attention_query gave it
+    AttentionState* state = nullptr;
+    float* out = nullptr;  // (attention_width(value_width)); weighted values, relative to state->max
+    uint32_t seen = 0;     // positions of the tile that it may see, at least 1
+};
+
+/// Widths are filled up with zeros to whole vectors of 16-bit numbers.
+[[gnu::always_inline]] constexpr uint32_t attention_width(uint32_t width) {
+    return (width + 31) / 32 * 32;
+}
+[[gnu::always_inline]] constexpr uint32_t attention_key_width(const AttentionShape& s) {
+    return attention_width(s.first_part) + attention_width(s.key_width - s.first_part);
+}
+/// Bytes of a query and of a tile as the kernels take them, work space included; multiples of 64.
+[[gnu::always_inline]] constexpr uint64_t attention_query_bytes(const AttentionShape& s) {
+    return 64 + uint64_t(attention_key_width(s)) * 4;
+}
+[[gnu::always_inline]] constexpr uint64_t attention_tile_bytes(const AttentionShape& s) {
+    return 1024 +
+           uint64_t(attention_key_width(s) + attention_width(s.value_width)) * (attention_tile + 2) * 4;
+}
 
 struct KernelTable {
     /// One row of n floats in the form the integer kernels take (kind: by_256 or by_32), into
@@ -74,9 +108,20 @@ struct KernelTable {
 
     void (*kv_encode)(KvFormat format, const float* src, std::byte* dst, uint32_t width);
     void (*kv_decode)(KvFormat format, const std::byte* src, float* dst, uint32_t width);
-    /// Folds one tile into a query's state: out (value_width) and state are updated. Online softmax (Milakov
-    /// and Gimelshein 2018). query is scaled already. The first tile finds state {-inf, 0}.
-    void (*attend)(const AttentionTile& tile, const float* query, AttentionState& state, float* out);
+
+    /// Attention (portable/attention.h says how; its results have the same bits on every instruction set
+    /// unless the cache is f32). A scaled query, (key_width), in the form that attend takes.
+    void (*attention_query)(const AttentionShape& shape, const float* query, std::byte* out);
+    /// A tile of the cache in the form that attend takes.
+    void (*attention_tile)(const AttentionShape& shape, const KvRows& rows, std::byte* tile);
+    /// Folds a tile into the states and outputs of n <= attention_queries queries. Online softmax (Milakov
+    /// and Gimelshein 2018).
+    void (*attend)(const AttentionShape& shape, const std::byte* tile, const AttentionQuery* queries,
+                   uint32_t n);
+    /// Folds what a query found in later positions, from and from_out, into what it found before; `to` may be
+    /// {-inf, 0}, with anything in `out`.
+    void (*attend_merge)(const AttentionState& from, const float* from_out, AttentionState& to, float* out,
+                         uint32_t n);
     const char* name;
 };
 

@@ -51,8 +51,16 @@ float* Kernels::scratch(uint32_t worker, uint64_t n) {
     return m.floats();
 }
 
+float* Kernels::shared_scratch(uint64_t n) {
+    if (shared_scratch_.size() < n * sizeof(float)) {
+        shared_scratch_ = Memory();  // not both at once
+        shared_scratch_ = Memory(n * sizeof(float));
+    }
+    return shared_scratch_.floats();
+}
+
 uint64_t Kernels::scratch_bytes() const {
-    uint64_t sum = activations_.size();
+    uint64_t sum = activations_.size() + shared_scratch_.size();
     for (const auto& m : scratch_) sum += m.size();
     return sum;
 }

@@ -34,6 +34,8 @@ class Kernels {
     ThreadPool& pool() { return pool_; }
     /// A buffer of at least n floats that belongs to a worker until its task ends.
     float* scratch(uint32_t worker, uint64_t n);
+    /// A buffer of at least n floats for the caller, until it asks again.
+    float* shared_scratch(uint64_t n);
     uint64_t scratch_bytes() const;
 
     /// All products of a group, as one job: small ones do not leave cores idle.
@@ -62,6 +64,7 @@ class Kernels {
     ThreadPool& pool_;
     const KernelTable& table_;
     std::vector<Memory> scratch_;
+    Memory shared_scratch_;
     std::vector<Piece> pieces_;
     std::vector<Quantised> quantised_;
     std::vector<uint32_t> quantised_of_;  // of each product: index into quantised_

@@ -161,8 +161,12 @@ uint64_t Transformer::planned_scratch(uint32_t n, uint32_t n_logits) const {
         std::min(n, mla_tokens_at_once) * uint64_t(p_.n_heads) * (2ull * p_.kv_lora_rank + p_.rope.dims);
     const uint64_t widest =
         std::max<uint64_t>({p_.n_embd, p_.n_ff, m.n_ff * std::max(m.n_shared, 1u), values, q});
-    const uint64_t tile = uint64_t(attention_tile) * (p_.kv_values() + p_.key_width) + 16ull * p_.n_heads;
-    const uint64_t a_worker = std::max<uint64_t>({4 * widest, 1024, tile});
+    const bool mla = p_.attention == AttentionKind::mla;
+    const uint32_t summed = mla ? p_.kv_lora_rank : p_.value_width,
+                   key = mla ? p_.kv_lora_rank + p_.rope.dims : p_.key_width;
+    const AttentionShape shape{KvFormat::f32, key, summed, mla ? summed : key, mla};
+    const uint64_t a_worker =
+        std::max<uint64_t>({4 * widest, 4096, attention_scratch(shape) / sizeof(float)});
     // Activations in the form the integer kernels take: of the group of products that needs most.
     const uint64_t quantised =
         n * std::max<uint64_t>({m.n_used * activation_row_bytes(p_.n_embd),
@@ -170,8 +174,8 @@ uint64_t Transformer::planned_scratch(uint32_t n, uint32_t n_logits) const {
                                 activation_row_bytes(uint32_t(values)), activation_row_bytes(p_.n_ff)}) +
         std::min(n, mla_tokens_at_once) * uint64_t(p_.n_heads) *
             activation_row_bytes(std::max(p_.kv_lora_rank, p_.key_width));
-    constexpr uint64_t page = 2 << 20, n_buffers = 18;  // each buffer is rounded up to a page
-    return quantised +
+    constexpr uint64_t page = 2 << 20, n_buffers = 19;  // each buffer is rounded up to a page
+    return quantised + attention_shared_scratch(shape, kernels_.pool().size()) +
            sizeof(float) *
                (a_row * n + latent + uint64_t(n_logits) * p_.n_vocab + a_worker * kernels_.pool().size()) +
            (n_buffers + kernels_.pool().size()) * page;

@@ -26,7 +26,7 @@ TEST(Program, ShowsVersionAndHelp) {
     EXPECT_EQ(version.status, 0);
     EXPECT_TRUE(version.out.starts_with("sluice ")) << version.out;
     for (const char* command :
-         {"chat", "run", "inspect", "tokenize", "detokenize", "template", "logits", "tensor"}) {
+         {"chat", "run", "inspect", "tokenize", "detokenize", "template", "logits", "tensor", "bench"}) {
         EXPECT_NE(sluice({"--help"}).out.find(command), std::string::npos);
         const Finished help = sluice({command, "--help"});
         EXPECT_EQ(help.status, 0);

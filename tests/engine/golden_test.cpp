@@ -38,6 +38,12 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
     return largest;
 }
 
+double rms_difference(const std::vector<float>& a, const std::vector<float>& b) {
+    double squares = a.size() == b.size() ? 0 : INFINITY;
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) squares += std::pow(double(a[i]) - b[i], 2);
+    return std::sqrt(squares / double(a.size()));
+}
+
 class Golden : public testing::TestWithParam<const char*> {
   protected:
     std::filesystem::path dir = test::data(std::string("golden/") + GetParam());
@@ -73,10 +79,10 @@ TEST_P(Golden, SmallerKvTypesStayClose) {
     const Engine engine = open(2);
     EXPECT_LE(largest_difference(logits_of(engine, tokens, KvType::f16, 512, 512), exact),
               0.02 * deviation(exact));
-    // In this one, weights are scaled by 16 and random: q8_0 tips the choice between two equal experts.
-    if (std::string(GetParam()) == "deepseek-v2") return;
-    EXPECT_LE(largest_difference(logits_of(engine, tokens, KvType::q8_0, 512, 512), exact),
-              0.25 * deviation(exact));
+    // Weights are random: q8_0 may tip the choice between two nearly equal experts for a token.
+    const double tipped = std::string(GetParam()) == "deepseek-v2" ? 0.3 : 0.05;
+    const auto q8 = logits_of(engine, tokens, KvType::q8_0, 512, 512);
+    EXPECT_LE(rms_difference(q8, exact), tipped * deviation(exact));
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Golden,

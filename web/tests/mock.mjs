@@ -50,7 +50,7 @@ function script(messages) {
   if (lastMessage.role === 'tool') return { content: words(`The tool said: ${prompt}. So that is settled.`), pause: 15 };
   if (/\bslow\b/.test(prompt)) return { content: Array.from({ length: 400 }, (_, i) => ` word${i}`), pause: 40 };
   if (/\blong prompt\b/.test(prompt)) return { prefill: 4096, content: ['Read', ' it', ' all.'], pause: 15 };
-  if (/\bthink\b/.test(prompt)) return { reasoning: words('The user wants a sum. Twelve and thirty: first the tens, four; then the ones, two. So it is forty-two. Let me check it again, slowly and with care.'), content: words('12 + 30 = **42**'), pause: 60 };
+  if (/\bthink\b/.test(prompt)) return { reasoning: words('The user wants a sum. Twelve and thirty: first the tens, four; then the ones, two. So it is forty-two. Let me check it again, slowly and with care.'), content: words('12 + 30 = **42**'), pause: 110 };
   if (/\bweather\b/.test(prompt)) return { tool: { name: 'get_weather', arguments: '{"city": "Lisbon", "unit": "celsius"}' }, pause: 20 };
   if (/\bhostile\b/.test(prompt)) return { content: words(hostile), pause: 3 };
   if (/\brefuse\b/.test(prompt)) return { status: 400, error: 'The prompt has 9000 tokens; the context holds 8192. Shorten it or start with --ctx 16384.' };

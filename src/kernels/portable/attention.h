@@ -1,65 +1,53 @@
-// One tile of attention for one query.
+// Attention of queries over a tile of 64 positions. Two formulations:
+//
+// * f32 caches: floats, a position after the other (attention_floats.h). One instruction set always gives the
+//   same bits.
+// * f16 and q8_0 caches: integers of 16 bits (attention_ints.h), twice as fast, with the same bits on every
+//   instruction set. What quantising to 16 bits adds is about what keeping values in half precision costs.
+//
+// The softmax runs online over the tiles of a chunk; chunks are merged in order of position. Everything here
+// that is not exact is a fused multiply-add or one rounded operation, in a fixed order.
 #pragma once
 
-#include "kernels/portable/elementwise.h"
-#include "kernels/portable/matmul.h"
+#include "kernels/portable/attention_floats.h"
+#include "kernels/portable/attention_ints.h"
 
 namespace sluice::portable {
 
-/// out[j] = out[j] * keep + sum over i of weight[i] * values[i][j], i ascending, for J * 16 columns.
-template <int J>
-[[gnu::always_inline]] static inline void weigh_values(const AttentionTile& tile, const float* weight,
-                                                       float keep, float* out, uint32_t j0) {
-    Floats acc[J];
-    lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
-        acc[j] = lanes::multiply(lanes::load(out + j0 + j * lanes::width), lanes::all(keep));
-    });
-    const float* v = tile.values + j0;
-    for (uint32_t i = 0; i < tile.n; ++i, v += tile.value_stride)
-        lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
-            acc[j] = lanes::multiply_add(acc[j], lanes::load(v + j * lanes::width), lanes::all(weight[i]));
-        });
-    lanes::unrolled<J>([&](auto j) __attribute__((always_inline)) {
-        lanes::store(out + j0 + j * lanes::width, acc[j]);
-    });
+static inline void attention_query(const AttentionShape& shape, const float* query, std::byte* out) {
+    if (shape.format == KvFormat::f32)
+        __builtin_memcpy(out, query, shape.key_width * sizeof(float));
+    else
+        integers::prepare_query(shape, query, out);
 }
 
-static inline void attend(const AttentionTile& tile, const float* query, AttentionState& state, float* out) {
-    float scores[attention_tile];
-    const ConstRows q{query, 0};
-    const Rows s{scores, 0};
-    uint32_t i = 0;
-    for (; i + 4 <= tile.n; i += 4)
-        dot_tile<4, 1>(tile.keys + uint64_t(i) * tile.key_stride, tile.key_stride, q, 0, tile.key_width, s,
-                       i);
-    for (; i < tile.n; ++i)
-        dot_tile<1, 1>(tile.keys + uint64_t(i) * tile.key_stride, tile.key_stride, q, 0, tile.key_width, s,
-                       i);
+static inline void attention_tile_of(const AttentionShape& shape, const KvRows& rows, std::byte* tile) {
+    if (shape.format == KvFormat::f32)
+        floats::prepare_tile(shape, rows, tile);
+    else
+        integers::prepare_tile(shape, rows, tile);
+}
 
-    float largest = state.max;
-    for (i = 0; i < tile.n; ++i) largest = scores[i] > largest ? scores[i] : largest;
-    for (; i < attention_tile; ++i) scores[i] = -3.0e38f;  // so that whole vectors can be taken
-    Floats sums = lanes::all(0.0f);
-    for (i = 0; i < tile.n; i += lanes::width) {
-        const uint32_t n = tile.n - i < lanes::width ? tile.n - i : lanes::width;
-        const Floats e = lanes::exp(lanes::add(lanes::load(scores + i), lanes::all(-largest)));
-        lanes::store(scores + i, e);
-        sums = lanes::add(sums, n == lanes::width ? e : lanes::load_part(scores + i, n));
-    }
-    const float keep = state.sum == 0 ? 0.0f : lanes::exp(lanes::NativeFloats{} + (state.max - largest))[0];
-    state = {largest, state.sum * keep + lanes::sum(sums)};
+static inline void attend(const AttentionShape& shape, const std::byte* tile, const AttentionQuery* queries,
+                          uint32_t n) {
+    if (shape.format == KvFormat::f32)
+        for (uint32_t i = 0; i < n; ++i) floats::attend(shape, tile, queries[i]);
+    else
+        integers::attend(shape, tile, queries, n);
+}
 
-    uint32_t j = 0;
-    for (; j + 4 * lanes::width <= tile.value_width; j += 4 * lanes::width)
-        weigh_values<4>(tile, scores, keep, out, j);
-    for (; j + lanes::width <= tile.value_width; j += lanes::width)
-        weigh_values<1>(tile, scores, keep, out, j);
-    for (; j < tile.value_width; ++j) {
-        float acc = out[j] * keep;
-        for (i = 0; i < tile.n; ++i)
-            acc = __builtin_fmaf(tile.values[uint64_t(i) * tile.value_stride + j], scores[i], acc);
-        out[j] = acc;
+static inline void attend_merge(const AttentionState& from, const float* from_out, AttentionState& to,
+                                float* out, uint32_t n) {
+    if (from.sum == 0) return;
+    if (to.sum == 0) {
+        to = from;
+        __builtin_memcpy(out, from_out, n * sizeof(float));
+        return;
     }
+    const float largest = from.max > to.max ? from.max : to.max;
+    const float keep = exp_of(to.max - largest), take = exp_of(from.max - largest);
+    to = {largest, __builtin_fmaf(to.sum, keep, from.sum * take)};
+    for (uint32_t i = 0; i < n; ++i) out[i] = __builtin_fmaf(out[i], keep, from_out[i] * take);
 }
 
 }  // namespace sluice::portable

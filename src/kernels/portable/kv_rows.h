@@ -30,14 +30,29 @@ static inline void encode_q8_row(const float* src, uint8_t* dst, uint32_t width)
 }
 
 static inline void decode_q8_row(const uint8_t* src, float* dst, uint32_t width) {
-    for (uint32_t i = 0; i < width; i += kv_block) {
-        const uint32_t n = width - i < kv_block ? width - i : kv_block;
-        uint16_t bits;
-        __builtin_memcpy(&bits, src, 2);
-        const float scale = float_from_half(bits);
-        for (uint32_t j = 0; j < n; ++j) dst[i + j] = scale * float(int8_t(src[2 + j]));
-        src += 2 + n;
-    }
+    const auto block = [](const uint8_t* from, float* to, uint32_t n) __attribute__((always_inline)) {
+        const float scale = float_from_half(load_u16(from));
+        for (uint32_t j = 0; j < n; ++j) to[j] = scale * float(int8_t(from[2 + j]));
+    };
+    uint32_t i = 0;
+    for (; i + kv_block <= width; i += kv_block, src += 2 + kv_block) block(src, dst + i, kv_block);
+    if (i < width) block(src, dst + i, width - i);
+}
+
+static inline void decode_f16_row(const uint8_t* src, float* dst, uint32_t width) {
+    uint32_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= width; i += 16)
+        _mm512_storeu_ps(
+            dst + i,
+            _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + 2 * uint64_t(i)))));
+#elif defined(__F16C__)
+    for (; i + 8 <= width; i += 8)
+        _mm256_storeu_ps(
+            dst + i,
+            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 2 * uint64_t(i)))));
+#endif
+    for (; i < width; ++i) dst[i] = float_from_half(load_u16(src + 2 * uint64_t(i)));
 }
 
 static inline void kv_encode(KvFormat format, const float* src, std::byte* dst, uint32_t width) {
@@ -65,11 +80,7 @@ static inline void kv_decode(KvFormat format, const std::byte* src, float* dst, 
             __builtin_memcpy(dst, bytes, width * sizeof(float));
             break;
         case KvFormat::f16:
-            for (uint32_t i = 0; i < width; ++i) {
-                uint16_t h;
-                __builtin_memcpy(&h, bytes + 2 * i, 2);
-                dst[i] = float_from_half(h);
-            }
+            decode_f16_row(bytes, dst, width);
             break;
         case KvFormat::q8_0:
             decode_q8_row(bytes, dst, width);

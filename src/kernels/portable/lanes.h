@@ -4,6 +4,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
 namespace sluice::lanes {
 
 inline constexpr uint32_t width = 16;
@@ -15,6 +19,7 @@ inline constexpr uint32_t native_bytes = 32;
 #else
 inline constexpr uint32_t native_bytes = 16;
 #endif
+inline constexpr uint32_t native_width = native_bytes / sizeof(float);
 typedef float NativeFloats __attribute__((vector_size(native_bytes)));
 typedef int32_t NativeInts __attribute__((vector_size(native_bytes)));
 
@@ -44,6 +49,17 @@ SLUICE_LANES NativeFloats multiply(NativeFloats a, NativeFloats b) {
 SLUICE_LANES NativeFloats multiply_add(NativeFloats acc, NativeFloats a, NativeFloats b) {
     return acc + a * b;
 }
+/// acc + a * b, rounded once on every machine: what must have the same bits on all instruction sets.
+SLUICE_LANES NativeFloats fused(NativeFloats acc, NativeFloats a, NativeFloats b) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, acc);
+#elif defined(__FMA__)
+    return _mm256_fmadd_ps(a, b, acc);
+#else
+    for (uint32_t i = 0; i < native_width; ++i) acc[i] = __builtin_fmaf(a[i], b[i], acc[i]);
+    return acc;
+#endif
+}
 SLUICE_LANES void fill(NativeFloats& v, float x) {
     v = x - NativeFloats{};
 }
@@ -59,6 +75,10 @@ SLUICE_LANES Pair<H> multiply(const Pair<H>& a, const Pair<H>& b) {
 template <typename H>
 SLUICE_LANES Pair<H> multiply_add(const Pair<H>& acc, const Pair<H>& a, const Pair<H>& b) {
     return {multiply_add(acc.low, a.low, b.low), multiply_add(acc.high, a.high, b.high)};
+}
+template <typename H>
+SLUICE_LANES Pair<H> fused(const Pair<H>& acc, const Pair<H>& a, const Pair<H>& b) {
+    return {fused(acc.low, a.low, b.low), fused(acc.high, a.high, b.high)};
 }
 template <typename H>
 SLUICE_LANES void fill(Pair<H>& v, float x) {
@@ -103,32 +123,83 @@ SLUICE_LANES Floats load_part(const float* p, uint32_t n) {
     return load(padded);
 }
 
+#if defined(__AVX__)
+typedef float Eight __attribute__((vector_size(32)));
+SLUICE_LANES Eight low_eight(const Floats& v) {
+#if defined(__AVX512F__)
+    return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+    return v.low;
+#endif
+}
+SLUICE_LANES Eight high_eight(const Floats& v) {
+#if defined(__AVX512F__)
+    return __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    return v.high;
+#endif
+}
+#endif
+
 /// A fixed tree: lanes i and i + 8, then + 4, + 2, + 1.
 SLUICE_LANES float sum(const Floats& v) {
+#if defined(__AVX__)
+    const Eight eight = low_eight(v) + high_eight(v);
+    const Eight four = eight + __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 4, 5, 6, 7);
+    const Eight two = four + __builtin_shufflevector(four, four, 2, 3, 2, 3, 2, 3, 2, 3);
+    return two[0] + two[1];
+#else
     float t[16];
     store(t, v);
     for (int i = 0; i < 8; ++i) t[i] += t[i + 8];
     for (int i = 0; i < 4; ++i) t[i] += t[i + 4];
     for (int i = 0; i < 2; ++i) t[i] += t[i + 2];
     return t[0] + t[1];
+#endif
 }
 
-/// e^x to about 2 units in the last place: 2^n * e^r with |r| <= ln2 / 2, the polynomial of Cephes' expf
-/// (Moshier). Arguments are clamped to [-87.3, 88.3]: never a subnormal, never infinity.
+SLUICE_LANES NativeFloats larger(NativeFloats a, NativeFloats b) {
+    return a > b ? a : b;
+}
+template <typename H>
+SLUICE_LANES Pair<H> larger(const Pair<H>& a, const Pair<H>& b) {
+    return {larger(a.low, b.low), larger(a.high, b.high)};
+}
+/// The largest lane.
+SLUICE_LANES float largest(const Floats& v) {
+#if defined(__AVX__)
+    const Eight a = low_eight(v), b = high_eight(v), eight = a > b ? a : b;
+    const Eight high = __builtin_shufflevector(eight, eight, 4, 5, 6, 7, 4, 5, 6, 7);
+    const Eight four = eight > high ? eight : high;
+    const Eight odd = __builtin_shufflevector(four, four, 2, 3, 2, 3, 2, 3, 2, 3);
+    const Eight two = four > odd ? four : odd;
+    return two[0] > two[1] ? two[0] : two[1];
+#else
+    float t[16];
+    store(t, v);
+    for (int n = 8; n > 0; n /= 2)
+        for (int i = 0; i < n; ++i) t[i] = t[i] > t[i + n] ? t[i] : t[i + n];
+    return t[0];
+#endif
+}
+
+/// e^x to about 2 units in the last place, the same bits on every machine: 2^n * e^r with |r| <= ln2 / 2, the
+/// polynomial of Cephes' expf (Moshier). Arguments are clamped to [-87.3, 88.3]: never a subnormal, never
+/// infinity.
 SLUICE_LANES NativeFloats exp(NativeFloats x) {
     const NativeFloats zero{}, most = zero + 88.3f, least = zero - 87.3f;
     x = x > most ? most : x;
     x = x < least ? least : x;
     const NativeFloats shifter = zero + 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-    const NativeFloats n = (x * 1.44269504088896341f + shifter) - shifter;
-    NativeFloats r = x - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
-    NativeFloats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.0f;
+    const NativeFloats n = fused(shifter, x, zero + 1.44269504088896341f) - shifter;
+    NativeFloats r = fused(x, n, zero - 0.693359375f);
+    r = fused(r, n, zero + 2.12194440e-4f);
+    NativeFloats p = fused(zero + 1.3981999507e-3f, r, zero + 1.9875691500e-4f);
+    p = fused(zero + 8.3334519073e-3f, p, r);
+    p = fused(zero + 4.1665795894e-2f, p, r);
+    p = fused(zero + 1.6666665459e-1f, p, r);
+    p = fused(zero + 5.0000001201e-1f, p, r);
+    p = fused(r, p, r * r) + 1.0f;
     const NativeInts bits = (__builtin_convertvector(n, NativeInts) + 127) << 23;
     NativeFloats scale;
     __builtin_memcpy(&scale, &bits, sizeof scale);

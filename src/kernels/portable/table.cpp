@@ -49,7 +49,10 @@ const KernelTable table = {
     .swiglu = portable::swiglu,
     .kv_encode = portable::kv_encode,
     .kv_decode = portable::kv_decode,
+    .attention_query = portable::attention_query,
+    .attention_tile = portable::attention_tile_of,
     .attend = portable::attend,
+    .attend_merge = portable::attend_merge,
     .name = SLUICE_STRING(SLUICE_ISA),
 };
 

@@ -8,11 +8,15 @@ import { attach, Composer } from './composer';
 import { MessageView } from './message-view';
 
 function Empty(): JSX.Element {
+  const here = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
   return (
     <div class="empty">
       <Mark />
       <h1>What shall we work on?</h1>
-      <p class="faint">{defaultModel.value ? `${defaultModel.value} runs on this machine. ` : ''}Nothing you write leaves it.</p>
+      <p class="faint">
+        {defaultModel.value ? `${defaultModel.value} answers. ` : ''}
+        {here ? 'Nothing you write leaves this machine.' : `What you write goes to ${location.hostname} and nowhere else.`}
+      </p>
     </div>
   );
 }
@@ -22,6 +26,7 @@ function useFollowing() {
   const scroll = useRef<HTMLDivElement>(null);
   const inside = useRef<HTMLDivElement>(null);
   const following = useRef(true);
+  const lastTop = useRef(0);
   const [away, setAway] = useState(false);
   const toEnd = (): void => {
     following.current = true;
@@ -31,7 +36,10 @@ function useFollowing() {
   const onScroll = (): void => {
     const { scrollHeight, scrollTop, clientHeight } = scroll.current!;
     const distance = scrollHeight - scrollTop - clientHeight;
-    following.current = distance < 48;
+    // Only a reader scrolls up. Growing text moves the end away too, before the next scroll down.
+    if (distance < 48) following.current = true;
+    else if (scrollTop < lastTop.current) following.current = false;
+    lastTop.current = scrollTop;
     setAway(distance > 240);
   };
   useLayoutEffect(() => {

@@ -88,7 +88,7 @@ function Figures({ message }: { message: Message }): JSX.Element {
   const { model, completionTokens, tokensPerSecond } = message;
   const parts = [
     model,
-    completionTokens === undefined ? '' : `${count(completionTokens)} tokens`,
+    !completionTokens ? '' : `${count(completionTokens)} tokens`,
     tokensPerSecond === undefined ? '' : `${significant(tokensPerSecond)}/s`,
   ].filter(Boolean);
   return <span class="faint figures message-figures">{parts.join(' · ')}</span>;
@@ -131,7 +131,7 @@ function AssistantMessage({ message, siblings, last }: Props): JSX.Element {
 export const MessageView = memo(function MessageView(props: Props): JSX.Element {
   const { message, last } = props;
   return (
-    <article class={`message ${message.role}`} data-last={last} data-state={message.state ?? 'done'}>
+    <article class={`message from-${message.role}`} data-last={last} data-state={message.state ?? 'done'}>
       {message.role === 'user' && <UserMessage {...props} />}
       {message.role === 'assistant' && <AssistantMessage {...props} />}
       {message.role === 'tool' && <ToolResult message={message} />}

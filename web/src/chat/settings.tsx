@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { models } from '../api/server';
 import { keepDefaultSettings } from '../conversation/defaults';
 import { efforts, type Effort, type Settings } from '../conversation/model';
@@ -12,12 +12,12 @@ import { notify } from '../ui/notices';
 type NumberName = 'temperature' | 'top_p' | 'top_k' | 'min_p' | 'max_tokens' | 'seed';
 
 const numbers: { name: NumberName; label: string; what: string; min: number; max: number; step: number }[] = [
-  { name: 'temperature', label: 'Temperature', what: '0 takes the likeliest token', min: 0, max: 2, step: 0.05 },
-  { name: 'top_p', label: 'Top p', what: 'likeliest tokens up to this share', min: 0, max: 1, step: 0.01 },
-  { name: 'top_k', label: 'Top k', what: 'at most so many tokens', min: 0, max: 1000, step: 1 },
-  { name: 'min_p', label: 'Min p', what: 'least share of the likeliest', min: 0, max: 1, step: 0.01 },
-  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, thinking included', min: 1, max: 10_000_000, step: 1 },
-  { name: 'seed', label: 'Seed', what: 'the same one, the same answer', min: 0, max: 4_294_967_295, step: 1 },
+  { name: 'temperature', label: 'Temperature', what: '0: always the likeliest', min: 0, max: 2, step: 0.05 },
+  { name: 'top_p', label: 'Top p', what: 'likeliest, up to a share', min: 0, max: 1, step: 0.01 },
+  { name: 'top_k', label: 'Top k', what: 'so many tokens at most', min: 0, max: 1000, step: 1 },
+  { name: 'min_p', label: 'Min p', what: 'share of the likeliest', min: 0, max: 1, step: 0.01 },
+  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, with thinking', min: 1, max: 10_000_000, step: 1 },
+  { name: 'seed', label: 'Seed', what: 'repeats an answer', min: 0, max: 4_294_967_295, step: 1 },
 ];
 
 function change(values: Partial<Settings>): void {
@@ -25,7 +25,9 @@ function change(values: Partial<Settings>): void {
   updateSettings(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined && value !== '')) as Settings);
 }
 
+/** The browser keeps the text while it is written: "0." is not a number yet, and must not be taken away. */
 function NumberField({ name, label, what, min, max, step }: (typeof numbers)[number]): JSX.Element {
+  const initial = useRef(current.value.conversation.settings[name] ?? '');
   return (
     <label class="field">
       <span>
@@ -35,15 +37,14 @@ function NumberField({ name, label, what, min, max, step }: (typeof numbers)[num
         type="number"
         {...{ min, max, step }}
         placeholder="the model's"
-        value={current.value.conversation.settings[name] ?? ''}
-        onChange={(event) => {
+        defaultValue={initial.current}
+        onInput={(event) => {
           const { valueAsNumber } = event.currentTarget;
-          if (Number.isNaN(valueAsNumber)) change({ [name]: undefined });
-          else {
-            const inside = Math.min(max, Math.max(min, step === 1 ? Math.round(valueAsNumber) : valueAsNumber));
-            event.currentTarget.value = String(inside);
-            change({ [name]: inside });
-          }
+          const whole = step === 1 ? Math.round(valueAsNumber) : valueAsNumber;
+          change({ [name]: Number.isNaN(whole) ? undefined : Math.min(max, Math.max(min, whole)) });
+        }}
+        onBlur={(event) => {
+          event.currentTarget.value = String(current.value.conversation.settings[name] ?? '');
         }}
       />
     </label>
@@ -65,7 +66,7 @@ function ToolsField(): JSX.Element {
         value={text}
         placeholder='[{"type": "function", "function": {"name": …}}]'
         aria-invalid={problem !== ''}
-        onChange={(event) => {
+        onInput={(event) => {
           const { value } = event.currentTarget;
           try {
             parseTools(value);
@@ -83,11 +84,12 @@ function ToolsField(): JSX.Element {
 
 export function SettingsDialog(): JSX.Element {
   const { settings } = current.value.conversation;
+  const [cleared, setCleared] = useState(0);
   return (
     <Dialog title="This conversation" onClose={() => (openDialog.value = null)} sheet>
       <label class="field">
         <span>System prompt</span>
-        <textarea rows={5} value={settings.system ?? ''} placeholder="None" onChange={(event) => change({ system: event.currentTarget.value })} />
+        <textarea rows={5} value={settings.system ?? ''} placeholder="None" onInput={(event) => change({ system: event.currentTarget.value })} />
       </label>
       {models.value.length > 1 && (
         <label class="field">
@@ -113,7 +115,7 @@ export function SettingsDialog(): JSX.Element {
           ))}
         </select>
       </label>
-      <div class="pair">
+      <div class="pair" key={cleared}>
         {numbers.map((field) => (
           <NumberField key={field.name} {...field} />
         ))}
@@ -121,7 +123,13 @@ export function SettingsDialog(): JSX.Element {
       <ToolsField />
       <p class="faint">What is empty is left to the model's own recommendation.</p>
       <div class="buttons">
-        <button type="button" onClick={() => updateSettings({})}>
+        <button
+          type="button"
+          onClick={() => {
+            updateSettings({});
+            setCleared(cleared + 1);
+          }}
+        >
           Clear all
         </button>
         <button

@@ -14,11 +14,26 @@ function typeset(source: string, display: boolean): string {
   }
 }
 
+/**
+ * Where a search for a closing mark has failed, by mark: no later one can succeed. Without it a text of nothing but openings would take
+ * time with the square of its length.
+ */
+class Unclosed {
+  readonly #from = new WeakMap<object, Map<string, number>>();
+  has(state: object, closing: string, at: number): boolean {
+    return at >= (this.#from.get(state)?.get(closing) ?? Infinity);
+  }
+  note(state: object, closing: string, at: number): void {
+    const marks = this.#from.get(state) ?? new Map<string, number>();
+    this.#from.set(state, marks.set(closing, at));
+  }
+}
+
 /** `$…$`, `\(…\)` in a line; `$$…$$` and `\[…\]` as a display, in a line or over several. */
 export function math(md: MarkdownIt): void {
   // Before `escape`, which would take the backslash of \( for itself.
   md.inline.ruler.before('escape', 'math', (state, silent) => {
-    const found = inlineMath(state.src, state.pos, state.posMax);
+    const found = inlineMath(state, state.src, state.pos, state.posMax);
     if (found === null) return false;
     if (!silent) {
       const token = state.push('math', 'math', 0);
@@ -35,7 +50,7 @@ export function math(md: MarkdownIt): void {
       const from = state.bMarks[startLine]! + state.tShift[startLine]!;
       const opening = state.src.slice(from, from + 2);
       const closing = opening === '$$' ? '$$' : opening === '\\[' ? '\\]' : null;
-      if (closing === null || state.sCount[startLine]! - state.blkIndent >= 4) return false;
+      if (closing === null || unclosed.has(state, closing + endLine, startLine) || state.sCount[startLine]! - state.blkIndent >= 4) return false;
       const lines: string[] = [];
       for (let line = startLine; line < endLine; line++) {
         if (line > startLine && state.sCount[line]! < state.blkIndent) return false;
@@ -57,6 +72,7 @@ export function math(md: MarkdownIt): void {
         state.line = line + 1;
         return true;
       }
+      unclosed.note(state, closing + endLine, startLine);
       return false;
     },
     { alt: ['paragraph', 'reference', 'blockquote', 'list'] },
@@ -75,16 +91,22 @@ interface Found {
   end: number;
 }
 
-function inlineMath(text: string, at: number, max: number): Found | null {
+function inlineMath(state: object, text: string, at: number, max: number): Found | null {
   const two = text.slice(at, at + 2);
-  if (two === '\\(' || two === '\\[') return delimited(text, at, max, two === '\\(' ? '\\)' : '\\]', two === '\\[');
-  if (two === '$$') return delimited(text, at, max, '$$', true);
+  if (two === '\\(' || two === '\\[') return delimited(state, text, at, max, two === '\\(' ? '\\)' : '\\]', two === '\\[');
+  if (two === '$$') return delimited(state, text, at, max, '$$', true);
   return text[at] === '$' ? dollars(text, at, max) : null;
 }
 
-function delimited(text: string, at: number, max: number, closing: string, display: boolean): Found | null {
+const unclosed = new Unclosed();
+
+function delimited(state: object, text: string, at: number, max: number, closing: string, display: boolean): Found | null {
+  if (unclosed.has(state, closing, at)) return null;
   const end = text.indexOf(closing, at + 2);
-  if (end < 0 || end + 2 > max) return null;
+  if (end < 0 || end + 2 > max) {
+    unclosed.note(state, closing, at);
+    return null;
+  }
   const source = text.slice(at + 2, end);
   return source.trim() === '' ? null : { source, display, end: end + 2 };
 }

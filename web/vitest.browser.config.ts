@@ -1,0 +1,7 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests of the built page in a real browser (tests/browser/harness.ts says which).
+export default defineConfig({
+  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  test: { include: ['tests/browser/*.test.ts'], testTimeout: 45_000, hookTimeout: 45_000, fileParallelism: false, retry: 0 },
+});
