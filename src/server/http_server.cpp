@@ -193,10 +193,19 @@ struct HttpServer::Callbacks {
         return reply(c, *exchange);
     }
 
+    /// Without the exchange's mutex around libmicrohttpd's calls: it holds a lock of its own when it calls
+    /// read(). Once there is a reply it does not change.
     static MHD_Result reply(MHD_Connection* c, Exchange& exchange) {
-        std::lock_guard lock(exchange.mutex_);
+        bool whole;
+        HttpHeaders headers;
+        {
+            std::lock_guard lock(exchange.mutex_);
+            whole = exchange.state_ == Exchange::State::replied;
+            headers = exchange.headers_;
+            exchange.queued_ = true;
+        }
         MHD_Response* response;
-        if (exchange.state_ == Exchange::State::replied) {
+        if (whole) {
             response = MHD_create_response_from_buffer(exchange.reply_.body.size(),
                                                        exchange.reply_.body.data(), MHD_RESPMEM_MUST_COPY);
         } else {
@@ -205,10 +214,9 @@ struct HttpServer::Callbacks {
                                                          nullptr);
         }
         if (!response) return MHD_NO;
-        set_headers(response, exchange.reply_, exchange.headers_);
+        set_headers(response, exchange.reply_, headers);
         const MHD_Result result = MHD_queue_response(c, unsigned(exchange.reply_.status), response);
         MHD_destroy_response(response);
-        exchange.queued_ = true;
         return result;
     }
 
