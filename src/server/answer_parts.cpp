@@ -1,22 +1,32 @@
 #include "server/answer_parts.h"
 
+#include "server/model_service.h"
+
 namespace sluice::server {
 
-AnswerDelta AnswerParts::take(ReasoningSplitter::Piece piece) {
-    AnswerDelta delta;
-    delta.reasoning = std::move(piece.reasoning);
-    delta.content = std::move(piece.answer);
+namespace {
+
+/// Models that number their calls themselves are few: the others' get an id of ours.
+AnswerDelta delta_of(AnswerPiece piece) {
+    AnswerDelta delta{std::move(piece.reasoning), std::move(piece.content), {}, {}};
+    for (ToolCallPiece& call : piece.calls) {
+        if (!call.name.empty() && call.id.empty()) call.id = new_id("call_");
+        delta.tool_calls.push_back(
+            {call.index, std::move(call.id), std::move(call.name), std::move(call.arguments)});
+    }
     return delta;
 }
 
+}  // namespace
+
 AnswerDelta AnswerParts::push(std::string_view text) {
-    if (!options_.chat) return take({{}, std::string(text)});
-    return take(reasoning_.push(text));
+    if (!chat_) return {{}, std::string(text), {}, {}};
+    return delta_of(parser_.push(text));
 }
 
 AnswerDelta AnswerParts::finish() {
-    if (!options_.chat) return {};
-    return take(reasoning_.finish());
+    if (!chat_) return {};
+    return delta_of(parser_.finish());
 }
 
 void Answer::add(const AnswerDelta& delta) {

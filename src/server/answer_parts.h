@@ -1,35 +1,31 @@
 // Takes apart what a model writes, while it writes it: reasoning, answer, tool calls.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "server/answer.h"
-#include "text/reasoning.h"
+#include "text/tool_calls/answer_parser.h"
 
 namespace sluice::server {
 
 class AnswerParts {
   public:
     struct Options {
-        bool opens_reasoning = false;  // as in Prompt
-        bool chat = true;              // else the text is all answer
+        AnswerParser::Options answer{};
+        bool chat = true;  // else the text is all answer
     };
-    explicit AnswerParts(const Options& options) : options_(options), reasoning_(options.opens_reasoning) {}
+    explicit AnswerParts(const Options& options) : chat_(options.chat), parser_(options.answer) {}
 
     AnswerDelta push(std::string_view text);
     AnswerDelta finish();
-    bool inside_reasoning() const { return options_.chat && reasoning_.inside(); }
+    bool inside_reasoning() const { return chat_ && parser_.inside_reasoning(); }
     /// What was pushed last belongs, at its end, to the answer proper.
-    bool answering() const { return !options_.chat || reasoning_.answering(); }
-    bool called_tools() const { return n_calls_ > 0; }
+    bool answering() const { return !chat_ || parser_.answering(); }
+    bool called_tools() const { return chat_ && parser_.n_calls() > 0; }
 
   private:
-    AnswerDelta take(ReasoningSplitter::Piece piece);
-
-    Options options_;
-    ReasoningSplitter reasoning_;
-    size_t n_calls_ = 0;
+    bool chat_;
+    AnswerParser parser_;
 };
 
 }  // namespace sluice::server

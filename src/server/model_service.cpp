@@ -83,18 +83,26 @@ class Choice {
     uint64_t reasoning_tokens_ = 0;
 };
 
-/// What holds an answer to a form: the one place where a request's format, schema, grammar and tool_choice
-/// become a constraint of the sampler. There is none yet, so they are refused.
-void apply_constraint(AnswerRequest& request) {
-    const char* param = request.format == AnswerFormat::grammar ? "grammar" : "response_format";
-    if (request.format != AnswerFormat::text)
-        throw ApiError(Refusal::unsupported,
-                       fmt::format("answers held to a {} are not supported yet; leave {} out",
-                                   request.format == AnswerFormat::grammar ? "grammar" : "JSON form", param),
-                       param);
-    if (request.tool_choice == ToolChoice::required)
-        throw ApiError(Refusal::unsupported, "tool calls that must be made are not supported yet; use auto",
-                       "tool_choice");
+/// What an answer is held to, as one text: the same for the same wishes.
+std::string constraint_key(const AnswerRequest& r) {
+    if (r.tool_choice == ToolChoice::required)
+        return fmt::format("tools {} {} {}", r.parallel_tool_calls, r.tool_name, r.chat ? r.chat->tools : "");
+    switch (r.format) {
+        case AnswerFormat::text:
+            return {};
+        case AnswerFormat::json_object:
+            return "object";
+        case AnswerFormat::json_schema:
+            return "schema " + r.schema;
+        case AnswerFormat::grammar:
+            return "grammar " + r.grammar;
+    }
+    return {};
+}
+
+const char* constraint_field(const AnswerRequest& r) {
+    if (r.tool_choice == ToolChoice::required) return "tool_choice";
+    return r.format == AnswerFormat::grammar ? "grammar" : "response_format";
 }
 
 }  // namespace
@@ -105,6 +113,39 @@ ModelService::ModelService(const Engine& engine, const SchedulerOptions& options
       names_(std::move(names)),
       created_(int64_t(std::time(nullptr))),
       scheduler_(engine, options) {}
+
+std::shared_ptr<const Constraint> ModelService::make_constraint(const AnswerRequest& r) const {
+    if (r.tool_choice == ToolChoice::required)
+        return engine_.constrain_to_tool_call(r.chat ? r.chat->tools : "", r.tool_name,
+                                              r.parallel_tool_calls);
+    if (r.format == AnswerFormat::json_object) return engine_.constrain_to_json_object();
+    if (r.format == AnswerFormat::json_schema) return engine_.constrain_to_schema(r.schema);
+    return engine_.constrain_to_grammar(r.grammar);
+}
+
+/// What holds an answer to a form: the one place where a request's format, schema, grammar and tool_choice
+/// become a constraint of the sampler. Those used last are kept: programs ask for the same form again.
+std::shared_ptr<const Constraint> ModelService::constraint_of(const AnswerRequest& request) {
+    constexpr size_t kept = 8;
+    std::string key = constraint_key(request);
+    if (key.empty()) return nullptr;
+    std::lock_guard lock(constraints_mutex_);
+    const auto known = std::find_if(constraints_.begin(), constraints_.end(),
+                                    [&](const auto& entry) { return entry.first == key; });
+    if (known != constraints_.end()) {
+        std::rotate(constraints_.begin(), known, known + 1);
+    } else {
+        try {
+            constraints_.emplace(constraints_.begin(), std::move(key), make_constraint(request));
+        } catch (const Error& e) {
+            const Refusal refusal =
+                e.code() == ErrorCode::unsupported ? Refusal::unsupported : Refusal::invalid;
+            throw ApiError(refusal, e.what(), constraint_field(request));
+        }
+        if (constraints_.size() > kept) constraints_.pop_back();
+    }
+    return constraints_.front().second;
+}
 
 const Tokenizer& ModelService::tokenizer() const {
     return engine_.impl()->need_tokenizer();
@@ -131,14 +172,27 @@ Prompt ModelService::render(const ChatRequest& chat) const {
     }
 }
 
+void ModelService::offer_tools(AnswerRequest& request, AnswerParser::Options& parser) const {
+    parser.format = engine_.impl()->tool_format();
+    if (parser.format == ToolFormat::none) return;
+    try {
+        parser.tools = std::make_shared<const ToolSet>(request.chat->tools);
+    } catch (const Error& e) {
+        throw ApiError(Refusal::invalid, e.what(), "tools");
+    }
+    request.options.show_special = true;  // in some vocabularies the marks of a call are control tokens
+}
+
 std::vector<Scheduler::Ticket> ModelService::answer(AnswerRequest request, std::shared_ptr<AnswerSink> sink) {
-    apply_constraint(request);
+    request.options.constraint = constraint_of(request);
     AnswerParts::Options parts{.chat = request.chat.has_value()};
     if (request.chat) {
         const Prompt prompt = render(*request.chat);
         request.prompt = prompt.tokens;
         request.options.stop_in_reasoning = false;
-        request.options.opens_reasoning = parts.opens_reasoning = prompt.opens_reasoning;
+        request.options.opens_reasoning = parts.answer.opens_reasoning = prompt.opens_reasoning;
+        request.options.may_reason = prompt.may_reason;
+        if (!request.chat->tools.empty()) offer_tools(request, parts.answer);
     }
     auto asked = std::make_shared<Asked>(Asked{std::move(sink), request.n});
     std::vector<Request> requests;

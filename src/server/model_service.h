@@ -4,12 +4,15 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/scheduler.h"
 #include "server/answer.h"
+#include "text/tool_calls/answer_parser.h"
 
 namespace sluice::server {
 
@@ -36,9 +39,15 @@ class ModelService {
     std::string token_text(TokenId token) const;
 
   private:
+    std::shared_ptr<const Constraint> make_constraint(const AnswerRequest& request) const;
+    std::shared_ptr<const Constraint> constraint_of(const AnswerRequest& request);
+    void offer_tools(AnswerRequest& request, AnswerParser::Options& parser) const;
+
     Engine engine_;
     std::vector<std::string> names_;
     int64_t created_;
+    std::mutex constraints_mutex_;
+    std::vector<std::pair<std::string, std::shared_ptr<const Constraint>>> constraints_;  // last used first
     Scheduler scheduler_;
 };
 

@@ -139,7 +139,7 @@ void StatsFeed::update_heat() {
     heat_at_ = now;
     experts_ = model_->engine().impl()->store->expert_heat();
     heat_.resize(experts_.demands.size());
-    seen_demands_.resize(experts_.demands.size());
+    if (seen_demands_.empty()) seen_demands_ = experts_.demands;  // loading demanded all: that is no heat
     for (size_t i = 0; i < heat_.size(); ++i) {
         heat_[i] = heat_[i] * 0.977f + float(experts_.demands[i] - seen_demands_[i]);
         seen_demands_[i] = experts_.demands[i];

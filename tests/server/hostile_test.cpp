@@ -144,15 +144,19 @@ TEST_F(Hostile, ABodyMayComeInPiecesAndChunks) {
     EXPECT_EQ(chunks.read_reply().status, 200);
 }
 
-TEST_F(Hostile, ConstraintsAreRefusedUntilTheyAreKept) {
-    const auto code = [&](Json more) {
-        return raw(question("x", std::move(more)).dump()).json()["error"]["code"];
+TEST_F(Hostile, FormsThatCannotBeAreRefusedWithTheirField) {
+    const auto error = [&](Json more) {
+        const Reply reply = raw(question("x", std::move(more)).dump());
+        EXPECT_EQ(reply.status, 400) << reply.body;
+        return reply.json()["error"];
     };
-    EXPECT_EQ(code({{"response_format", {{"type", "json_object"}}}}), "unsupported_value");
-    EXPECT_EQ(code({{"response_format",
-                     {{"type", "json_schema"}, {"json_schema", {{"schema", {{"type", "object"}}}}}}}}),
-              "unsupported_value");
-    EXPECT_EQ(code({{"grammar", "root ::= \"x\""}}), "unsupported_value");
+    const auto schema = [](Json s) {
+        return Json{
+            {"response_format", {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"schema", s}}}}}};
+    };
+    EXPECT_EQ(error(schema({{"type", "nothing"}}))["param"], "response_format");
+    EXPECT_EQ(error(schema({{"not", {{"type", "string"}}}}))["code"], "unsupported_value");
+    EXPECT_EQ(error({{"grammar", "root ::= missing"}})["param"], "grammar");
 }
 
 server::ServerOptions limits(server::HttpLimits l) {

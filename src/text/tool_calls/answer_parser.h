@@ -44,6 +44,8 @@ class AnswerParser {
         return {std::move(reasoning), content + last_content, std::move(calls)};
     }
     bool inside_reasoning() const { return reasoning_.inside(); }
+    /// What was pushed last belongs, at its end, to the answer proper.
+    bool answering() const { return reasoning_.answering(); }
     /// So far.
     size_t n_calls() const { return calls_.n_calls(); }
 
