@@ -60,6 +60,7 @@ struct EngineOptions {
     uint32_t sequences = 1;  // that are computed at once, each with a context of its own
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
+    bool pin = false;    // keep each thread on a core of its own, the fastest first; the caller's too
     std::string isa{};   // which kernels: "avx512", "avx2", …, "plain"; empty: the best this processor runs
     std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string

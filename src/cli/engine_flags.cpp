@@ -80,6 +80,7 @@ void EngineFlags::add_to(CLI::App& command) {
         ->check(number_in(1u, 1u << 20))
         ->type_name("N")
         ->group(group);
+    command.add_flag("--pin", pin, "Keep each thread on a core of its own, the fastest first")->group(group);
     command.add_option("--isa", isa, "Instruction set of the kernels (default: the best this processor has)")
         ->check(parsed_by([](const std::string& s) { check_isa(s); }))
         ->type_name("NAME")
@@ -127,6 +128,7 @@ EngineOptions EngineFlags::engine_options() const {
     o.kv_type = parse_kv_type(kv_type);
     o.batch = batch;
     o.isa = isa;
+    o.pin = pin;
     o.io = io;
     o.cache_policy = cache_policy;
     o.look_ahead = look_ahead;

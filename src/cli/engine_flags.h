@@ -21,7 +21,7 @@ struct EngineFlags {
     uint32_t batch = 0;
     std::string isa, io, cache_policy, route_trace;
     std::vector<std::string> mirrors;
-    bool look_ahead = true, learn = true;
+    bool look_ahead = true, learn = true, pin = false;
     uint32_t sequences = 1;  // not a flag of most commands
 
     void add_to(CLI::App& command);

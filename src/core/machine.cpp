@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -172,19 +173,33 @@ std::string processor_name() {
     return uname(&system) == 0 ? system.machine : "unknown processor";
 }
 
-uint32_t available_cores() {
+std::vector<uint32_t> available_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
-    std::set<std::string> cores;  // hardware threads of one core share this list
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        std::vector<uint32_t> all(size_t(std::clamp<long>(sysconf(_SC_NPROCESSORS_ONLN), 1, 1024)));
+        std::iota(all.begin(), all.end(), 0u);
+        return all;
+    }
+    std::set<std::string> seen;                        // hardware threads of one core share this list
+    std::vector<std::pair<uint64_t, uint32_t>> cores;  // how fast, of the kinds of cores of one processor
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
         if (!CPU_ISSET(cpu, &set)) continue;
-        std::ifstream in(fmt::format("/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", cpu));
+        const std::string dir = fmt::format("/sys/devices/system/cpu/cpu{}/", cpu);
+        std::ifstream in(dir + "topology/thread_siblings_list");
         std::string siblings;
         if (!(in >> siblings)) siblings = fmt::format("cpu{}", cpu);
-        cores.insert(siblings);
+        if (!seen.insert(siblings).second) continue;
+        auto speed = read_number(dir + "cpu_capacity");  // ARM; elsewhere what it runs at
+        if (!speed) speed = read_number(dir + "cpufreq/cpuinfo_max_freq");
+        cores.emplace_back(speed.value_or(0), cpu);
     }
-    return std::clamp<uint32_t>(uint32_t(cores.size()), 1, cpu_quota());
+    std::stable_sort(cores.begin(), cores.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
+    cores.resize(std::clamp<size_t>(cores.size(), 1, cpu_quota()));
+    std::vector<uint32_t> cpus;
+    for (const auto& [speed, cpu] : cores) cpus.push_back(cpu);
+    return cpus;
 }
 
 uint64_t available_memory() {

@@ -29,8 +29,9 @@ Isa parse_isa(std::string_view name);
 /// What the processor calls itself, or its architecture ("aarch64") if it does not say.
 std::string processor_name();
 
-/// Physical cores this process may use (its affinity mask and cgroup quota respected), at least 1.
-uint32_t available_cores();
+/// A CPU of each physical core this process may use (its affinity mask and cgroup quota respected), the
+/// fastest cores first; at least one.
+std::vector<uint32_t> available_cores();
 
 /// Bytes this process may still take without swapping: the kernel's MemAvailable or the room under the
 /// tightest memory cgroup (v1 or v2), whichever is smaller.

@@ -15,6 +15,10 @@ class Memory {
     explicit Memory(uint64_t bytes);
     /// The same without rounding up to whole huge pages: for many blocks of a few MB each.
     static Memory exact(uint64_t bytes);
+    /// For a block that all cores read, before anything is written to it: its pages are dealt out in turns
+    /// over the memory of all sockets (NUMA nodes), so that no socket's is the bottleneck. Nothing on
+    /// machines with one.
+    void spread_over_sockets() const;
     ~Memory() { release(); }
     Memory(Memory&& other) noexcept;
     Memory& operator=(Memory&& other) noexcept;

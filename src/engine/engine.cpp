@@ -32,7 +32,7 @@ uint32_t choose_threads(uint32_t asked) {
     constexpr uint32_t most = 1024;
     if (asked > most)
         fail(ErrorCode::invalid_argument, "expected --threads from 1 to {}, found {}", most, asked);
-    return asked ? asked : available_cores();
+    return asked ? asked : uint32_t(available_cores().size());
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ Engine::Impl::Impl(const std::string& path, const EngineOptions& options)
     : file(GgufFile::open(path)),
       params(HyperParams::from(file)),
       tensors(ModelTensors::bind(file, params)),
-      pool(choose_threads(options.threads)),
+      pool(choose_threads(options.threads), options.pin ? available_cores() : std::vector<uint32_t>()),
       kernels(pool, parse_isa(options.isa)),
       ram_limit(options.ram_bytes) {
     info.path = path;

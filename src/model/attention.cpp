@@ -31,7 +31,7 @@ AttentionShape shape_of(const AttentionCall& call, const KvLayout& layout) {
             in_keys};
 }
 
-/// One call of attend(): how it is divided, and its parts.
+/// One call of attend(), over caches of one format: how it is divided, and its parts.
 class Attention {
   public:
     Attention(Kernels& kernels, const AttentionCall& call, std::span<const AttentionSpan> spans)
@@ -215,7 +215,12 @@ uint64_t attention_shared_scratch(const AttentionShape& shape, uint32_t workers)
 }
 
 void attend(Kernels& kernels, const AttentionCall& call, std::span<const AttentionSpan> spans) {
-    if (!spans.empty()) Attention(kernels, call, spans).run();
+    for (const KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::q8_0}) {
+        std::vector<AttentionSpan> alike;
+        for (const AttentionSpan& s : spans)
+            if (s.cache->layout().format == format) alike.push_back(s);
+        if (!alike.empty()) Attention(kernels, call, alike).run();
+    }
 }
 
 }  // namespace sluice

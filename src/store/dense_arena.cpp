@@ -50,6 +50,7 @@ uint64_t DenseArena::planned_bytes(std::vector<const GgufTensor*> tensors, uint6
 DenseArena::DenseArena(const GgufFile& file, std::vector<const GgufTensor*> tensors, uint64_t alignment)
     : file_(file), alignment_(alignment), runs_(plan_runs(tensors, alignment)) {
     memory_ = Memory(runs_.empty() ? 0 : runs_.back().place + runs_.back().end - runs_.back().begin);
+    memory_.spread_over_sockets();
     size_t r = 0;
     for (const GgufTensor* t : tensors) {
         while (runs_[r].shard != t->shard || t->offset >= runs_[r].end) ++r;

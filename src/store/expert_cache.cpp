@@ -105,6 +105,7 @@ void ExpertCache::make_slots(uint64_t budget, CachePolicy policy, uint32_t least
                  "layer; raise --ram",
                  human_bytes(budget), human_bytes(least));
     arena_ = Memory(arena);
+    arena_.spread_over_sockets();
     uint64_t at = 0;
     for (auto& c : classes_) {
         c.policy = make_policy(policy, n_keys_, c.n_slots);

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sched.h>
+
+#include "core/machine.h"
 
 namespace sluice {
 namespace {
@@ -38,6 +41,53 @@ TEST(ThreadPool, ManyShortJobsNeverLoseATask) {
         expected += 6 + 4 * job;
     }
     EXPECT_EQ(sum, expected);
+}
+
+TEST(ThreadPool, WhoIsDoneTakesFromWhoIsNot) {
+    ThreadPool pool(3);
+    std::atomic<uint32_t> done{0};
+    std::atomic<bool> others_did_the_rest{true};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    pool.run(300, [&](uint32_t task, uint32_t) {
+        while (task == 0 && done < 299) {  // its share has 99 more
+            if (std::chrono::steady_clock::now() > deadline) {
+                others_did_the_rest = false;
+                break;
+            }
+            std::this_thread::yield();
+        }
+        ++done;
+    });
+    EXPECT_TRUE(others_did_the_rest);
+}
+
+TEST(ThreadPool, UnevenJobsOfManyThreadsLoseNoTask) {
+    ThreadPool pool(7);  // more than cores, so that some come late
+    std::atomic<uint32_t> spent{0};
+    for (uint32_t job = 0; job < 1000; ++job) {
+        const uint32_t n = 2 + job % 40;
+        std::vector<std::atomic<int>> count(n);
+        pool.run(n, [&](uint32_t task, uint32_t) {
+            for (uint32_t i = 0; i < task % 7 * 20; ++i) spent.fetch_add(1, std::memory_order_relaxed);
+            ++count[task];
+        });
+        for (uint32_t i = 0; i < n; ++i) ASSERT_EQ(count[i], 1) << "job " << job << ", task " << i;
+    }
+}
+
+TEST(ThreadPool, KeepsItsThreadsOnTheirCores) {
+    const std::vector<uint32_t> cores = available_cores();
+    std::thread([&] {  // its affinity ends with it
+        ThreadPool pool(uint32_t(cores.size()), cores);
+        std::vector<std::atomic<uint32_t>> on(cores.size());
+        std::atomic<uint32_t> arrived{0};
+        pool.run(pool.size(), [&](uint32_t, uint32_t worker) {
+            on[worker] = uint32_t(sched_getcpu());
+            for (++arrived; arrived < cores.size();) std::this_thread::yield();
+        });
+        for (size_t i = 0; i < cores.size(); ++i) EXPECT_EQ(on[i], cores[i]);
+    })
+        .join();
 }
 
 TEST(ThreadPool, AnExceptionReachesTheCallerAndThePoolGoesOn) {
