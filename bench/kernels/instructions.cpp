@@ -1,6 +1,7 @@
 // What callgrind counts: each kernel once on a fixed input, the counts dumped under its name. Time is noisy
 // on shared machines, instructions are not. Run by bench/kernels/instructions.
 #include <cmath>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ void measured(const std::string& name, double work, const Fn& fn) {
     fn();  // buffers are there, lazy things are done
     CALLGRIND_ZERO_STATS;
     fn();
-    CALLGRIND_DUMP_STATS_AT(fmt::format("{} {:.0f}", name, work).c_str());
+    static std::deque<std::string> names;  // callgrind keeps the pointer
+    CALLGRIND_DUMP_STATS_AT(names.emplace_back(fmt::format("{} {:.0f}", name, work)).c_str());
 }
 
 void products(Kernels& kernels, const char* isa) {

@@ -89,7 +89,8 @@ TEST_F(Forms, DemandedCallsStreamOverOpenAi) {
     const Reply reply = post(port, "/v1/chat/completions", question("How is Rome?", streamed));
     for (const Event& e : reply.events()) {
         if (e.data == "[DONE]") break;
-        for (const auto& choice : e.json()["choices"]) {
+        const Json chunk = e.json();
+        for (const auto& choice : chunk["choices"]) {
             for (const auto& call : choice["delta"].value("tool_calls", Json::array())) {
                 if (call["index"] != 0) continue;
                 name += call["function"].value("name", "");
