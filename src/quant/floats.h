@@ -91,7 +91,17 @@ static inline void decode_f32(const uint8_t* src, float* dst, uint64_t n) {
 }
 
 static inline void decode_f16(const uint8_t* src, float* dst, uint64_t n) {
-    for (uint64_t i = 0; i < n; ++i) dst[i] = float_from_half(load_u16(src + 2 * i));
+    uint64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(dst + i,
+                         _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + 2 * i))));
+#elif defined(__F16C__)
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(dst + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 2 * i))));
+#endif
+    for (; i < n; ++i) dst[i] = float_from_half(load_u16(src + 2 * i));
 }
 
 static inline void decode_bf16(const uint8_t* src, float* dst, uint64_t n) {

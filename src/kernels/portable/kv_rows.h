@@ -39,22 +39,6 @@ static inline void decode_q8_row(const uint8_t* src, float* dst, uint32_t width)
     if (i < width) block(src, dst + i, width - i);
 }
 
-static inline void decode_f16_row(const uint8_t* src, float* dst, uint32_t width) {
-    uint32_t i = 0;
-#if defined(__AVX512F__)
-    for (; i + 16 <= width; i += 16)
-        _mm512_storeu_ps(
-            dst + i,
-            _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src + 2 * uint64_t(i)))));
-#elif defined(__F16C__)
-    for (; i + 8 <= width; i += 8)
-        _mm256_storeu_ps(
-            dst + i,
-            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 2 * uint64_t(i)))));
-#endif
-    for (; i < width; ++i) dst[i] = float_from_half(load_u16(src + 2 * uint64_t(i)));
-}
-
 static inline void kv_encode(KvFormat format, const float* src, std::byte* dst, uint32_t width) {
     uint8_t* bytes = reinterpret_cast<uint8_t*>(dst);
     switch (format) {
@@ -80,7 +64,7 @@ static inline void kv_decode(KvFormat format, const std::byte* src, float* dst, 
             __builtin_memcpy(dst, bytes, width * sizeof(float));
             break;
         case KvFormat::f16:
-            decode_f16_row(bytes, dst, width);
+            decode_f16(bytes, dst, width);
             break;
         case KvFormat::q8_0:
             decode_q8_row(bytes, dst, width);

@@ -201,6 +201,34 @@ inline constexpr uint32_t tokens_at_once = 256;
 template <typename B>
 inline constexpr bool is_narrow = ints::has_dot4&& B::narrow;
 
+/// Without an instruction for four products: how many sums of two (q <= largest, |a| <= 127) 16 bits hold
+/// the sum of, a power of two.
+template <typename B>
+inline constexpr int largest_q = 127;
+template <>
+inline constexpr int largest_q<Block256<TensorType::Q2_K>> = 3;
+template <>
+inline constexpr int largest_q<Block256<TensorType::Q3_K>> = 7;
+template <>
+inline constexpr int largest_q<Block256<TensorType::Q4_K>> = 15;
+template <>
+inline constexpr int largest_q<Block256<TensorType::Q5_K>> = 31;
+template <>
+inline constexpr int largest_q<Block256<TensorType::Q6_K>> = 63;
+template <>
+inline constexpr int largest_q<Block32<TensorType::Q4_0>> = 15;
+template <>
+inline constexpr int largest_q<Block32<TensorType::Q4_1>> = 15;
+template <>
+inline constexpr int largest_q<Block32<TensorType::Q5_0>> = 31;
+template <>
+inline constexpr int largest_q<Block32<TensorType::Q5_1>> = 31;
+template <typename B>
+inline constexpr int pairs_in_16 = largest_q<B> <= 15   ? 8
+                                   : largest_q<B> <= 31 ? 4
+                                   : largest_q<B> <= 63 ? 2
+                                                        : 1;
+
 /// 256 columns of a panel of rows, turned: q[k] holds columns 4 k … 4 k + 3 of each row.
 struct Panel256 {
     Ints q[64][panel_vectors];
@@ -265,6 +293,24 @@ template <int T, typename Fn>
     });
 }
 
+#if !defined(SLUICE_DOT4)
+/// pairs: sums of two products for each token and vector, over N quarters of columns; a(token, quarter): the
+/// activations of one.
+template <typename B, int N, int T, typename Activations>
+[[gnu::always_inline]] static inline void sums_of_pairs(const Ints (*q)[panel_vectors], const Activations& a,
+                                                        Ints (&pairs)[T][panel_vectors]) {
+    lanes::unrolled<N>([&](auto i) __attribute__((always_inline)) {
+        lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
+            const Ints x = ints::four_bytes_everywhere(a(t, i));
+            lanes::unrolled<int(panel_vectors)>([&](auto v) __attribute__((always_inline)) {
+                const Ints two = B::wide ? ints::pairs_wide(q[i][v], x) : ints::pairs(q[i][v], x);
+                pairs[t][v] = i == 0 ? two : ints::add16(pairs[t][v], two);
+            });
+        });
+    });
+}
+#endif
+
 template <typename B, int T>
 [[gnu::always_inline]] static inline void panel_times_tile_256(const Panel256& panel, const Activations256* a,
                                                                uint64_t stride, float* y) {
@@ -285,26 +331,33 @@ template <typename B, int T>
                     start = ints::all(-B::centre * at(t)->sums_of_32[g]);
                 lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { dot[t][v] = start; });
             });
+#if defined(SLUICE_DOT4)
         for (int k = steps * g; k < steps * (g + 1); ++k) {
             Ints q[V];
             lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { q[v] = panel.q[k][v]; });
             lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
                 const Ints x = ints::four_bytes_everywhere(at(t)->q + 4 * k);
                 lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) {
-#if defined(SLUICE_DOT4)
                     dot[t][v] = ints::dot4_wide(dot[t][v], q[v], x);
-#else
-                    sum[t][v] = ints::dot2(
-                        sum[t][v], B::wide ? ints::pairs_wide(q[v], x) : ints::pairs(q[v], x), scale[v]);
-#endif
                 });
             });
         }
-        if constexpr (ints::has_dot4)
+        each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
+            sum[t][v] = is_narrow<B> ? ints::dot2(sum[t][v], dot[t][v], scale[v])
+                                     : ints::add(sum[t][v], ints::multiply(dot[t][v], scale[v]));
+        });
+#else
+        constexpr int at_once = pairs_in_16<B> < steps ? pairs_in_16<B> : steps;
+        for (int k = steps * g; k < steps * (g + 1); k += at_once) {
+            Ints pairs[T][V];
+            sums_of_pairs<B, at_once, T>(
+                panel.q + k,
+                [&](int t, int i) __attribute__((always_inline)) { return at(t)->q + 4 * (k + i); }, pairs);
             each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
-                sum[t][v] = is_narrow<B> ? ints::dot2(sum[t][v], dot[t][v], scale[v])
-                                         : ints::add(sum[t][v], ints::multiply(dot[t][v], scale[v]));
+                sum[t][v] = ints::dot2(sum[t][v], pairs[t][v], scale[v]);
             });
+        }
+#endif
     }
     each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
         const int16_t* sums = B::group == 16 ? at(t)->sums : at(t)->sums_of_32;
@@ -364,6 +417,7 @@ template <typename B, int T>
             const Ints start = zero_of<B> != 0 ? ints::all(-zero_of<B> * at(t)->sums[j]) : ints::zero();
             lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { dot[t][v] = start; });
         });
+#if defined(SLUICE_DOT4)
         for (uint32_t k = 8 * j; k < 8 * j + 8; ++k) {
             Ints q[V];
             lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { q[v] = panel.q[k][v]; });
@@ -375,6 +429,18 @@ template <typename B, int T>
                 });
             });
         }
+#else
+        const Ints ones = ints::all(0x00010001);
+        for (int k = 8 * int(j); k < 8 * int(j) + 8; k += pairs_in_16<B>) {
+            Ints pairs[T][V];
+            sums_of_pairs<B, pairs_in_16<B>, T>(
+                panel.q + k,
+                [&](int t, int i) __attribute__((always_inline)) { return at(t)->q + 4 * (k + i); }, pairs);
+            each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
+                dot[t][v] = ints::dot2(dot[t][v], pairs[t][v], ones);
+            });
+        }
+#endif
         each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) {
             const Reals scale = ints::all_reals(at(t)->scale[j]),
                         d = ints::load_reals(panel.d[j] + v * int(panel_rows));
