@@ -19,6 +19,9 @@
 #include "kernels/portable/ints.h"
 #include "kernels/portable/lanes.h"
 #include "kernels/portable/unpack.h"
+#if defined(__AVX512VNNI__)
+#include "kernels/portable/unpack_avx512.h"
+#endif
 
 namespace sluice::portable {
 
@@ -73,14 +76,27 @@ struct PanelRows {
 #endif
 }
 
+/// The weights of a block in vectors; u: the block, unpacked.
+template <typename B>
+[[gnu::always_inline]] static inline void vectors_of([[maybe_unused]] const uint8_t* block,
+                                                     const Unpacked256& u, Ints (&q)[vectors]) {
+#if defined(__AVX512VNNI__)
+    if constexpr (WideUnpack<B>::exists) return WideUnpack<B>::unpack(block, q);
+#endif
+    lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) { q[i] = vector_of(u.q, i); });
+}
+
 /// Products of 256 weights with activations, scaled, as lanes that are still to be added up.
 template <typename B>
-[[gnu::always_inline]] static inline Ints scaled_products(const Unpacked256& u, const int8_t* a) {
+[[gnu::always_inline]] static inline Ints scaled_products(const uint8_t* block, const Unpacked256& u,
+                                                          const int8_t* a) {
     const ints::Scales scales = ints::load_scales(u.scale);
-    Ints acc = ints::zero();
+    Ints acc = ints::zero(), q[vectors];
+    vectors_of<B>(block, u, q);
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
-        const Ints q = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
-        acc = B::wide ? ints::dot_scaled_wide(acc, q, x, scales, i) : ints::dot_scaled(acc, q, x, scales, i);
+        const Ints x = ints::load(a + i * ints_bytes);
+        acc = B::wide ? ints::dot_scaled_wide(acc, q[i], x, scales, i)
+                      : ints::dot_scaled(acc, q[i], x, scales, i);
     });
     return acc;
 }
@@ -128,7 +144,7 @@ static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t firs
             const uint8_t* block = rows.row[i] + b * B::bytes;
             prefetch_ahead<B::bytes>(rows, b, i, p.row_bytes);
             B::unpack(block, u);
-            ints::store(products + i, scaled_products<B>(u, a->q));
+            ints::store(products + i, scaled_products<B>(block, u, a->q));
             d[i] = u.d;
             if constexpr (B::has_min) dmin[i] = u.dmin;
             if constexpr (corrected)
