@@ -16,3 +16,9 @@ if(SLUICE_FUZZ)
   endif()
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# For code that is compiled more often than it takes time: the program around the library, and tests.
+set(SLUICE_QUICK_TO_COMPILE -O1)
+if(SLUICE_SANITIZE)
+  set(SLUICE_QUICK_TO_COMPILE -O0)
+endif()
