@@ -78,7 +78,7 @@ TEST(Budget, IsKeptByTheKernelsCountAndChangesNoToken) {
 
     std::string command = SLUICE_BINARY;
     for (const auto& a : question) command += " '" + a + "'";
-    for (const uint64_t limit : {168ull << 20, 220ull << 20}) {
+    for (const uint64_t limit : {192ull << 20, 232ull << 20}) {
         MemoryGroup group(limit);
         if (!group.refusal().empty()) GTEST_SKIP() << group.refusal();
         const Finished capped = group.run(command);
