@@ -9,23 +9,12 @@
 #include <unistd.h>
 
 #include "cli/exit_code.h"
+#include "core/descriptor.h"
 #include "core/fail.h"
 
 namespace sluice::cli {
 
 namespace {
-
-/// 0, or the errno of the write that failed.
-int write_all(int fd, std::string_view bytes) noexcept {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n >= 0)
-            bytes.remove_prefix(size_t(n));
-        else if (errno != EINTR)
-            return errno;
-    }
-    return 0;
-}
 
 std::filesystem::path temporary_beside(const std::filesystem::path& target) {
     std::random_device random;
@@ -36,13 +25,13 @@ std::filesystem::path temporary_beside(const std::filesystem::path& target) {
 }  // namespace
 
 void write_output(std::string_view bytes) {
-    const int error = write_all(STDOUT_FILENO, bytes);
+    const int error = write_all(STDOUT_FILENO, bytes.data(), bytes.size()) ? 0 : errno;
     if (error == EPIPE) throw OutputClosed();
     if (error) fail(ErrorCode::io, "could not write to standard output: {}", std::strerror(error));
 }
 
 void write_error(std::string_view text) noexcept {
-    write_all(STDERR_FILENO, text);
+    write_all(STDERR_FILENO, text.data(), text.size());
 }
 
 OutputFile::OutputFile(const std::string& path, Access access) : target_(path), to_output_(path == "-") {
@@ -72,8 +61,7 @@ void OutputFile::fail_io(std::string_view doing) const {
 
 void OutputFile::write(std::string_view bytes) {
     if (to_output_) return write_output(bytes);
-    errno = write_all(fd_, bytes);
-    if (errno) fail_io("write");
+    if (!write_all(fd_, bytes.data(), bytes.size())) fail_io("write");
 }
 
 void OutputFile::commit() {

@@ -215,10 +215,16 @@ uint64_t attention_shared_scratch(const AttentionShape& shape, uint32_t workers)
 }
 
 void attend(Kernels& kernels, const AttentionCall& call, std::span<const AttentionSpan> spans) {
+    const auto format_of = [](const AttentionSpan& s) { return s.cache->layout().format; };
+    if (std::all_of(spans.begin(), spans.end(),
+                    [&](const AttentionSpan& s) { return format_of(s) == format_of(spans[0]); })) {
+        if (!spans.empty()) Attention(kernels, call, spans).run();
+        return;
+    }
     for (const KvFormat format : {KvFormat::f32, KvFormat::f16, KvFormat::q8_0}) {
         std::vector<AttentionSpan> alike;
         for (const AttentionSpan& s : spans)
-            if (s.cache->layout().format == format) alike.push_back(s);
+            if (format_of(s) == format) alike.push_back(s);
         if (!alike.empty()) Attention(kernels, call, alike).run();
     }
 }

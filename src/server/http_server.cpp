@@ -13,17 +13,11 @@
 #include <unistd.h>
 
 #include "core/fail.h"
+#include "server/ascii.h"
 
 namespace sluice::server {
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string r(text);
-    for (char& c : r)
-        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
-    return r;
-}
 
 std::string address_text(const sockaddr* address) {
     char text[INET6_ADDRSTRLEN] = "";
@@ -48,7 +42,7 @@ HttpRequest request_of(MHD_Connection* connection, const char* method, const cha
         connection, MHD_HEADER_KIND,
         [](void* to, MHD_ValueKind, const char* name, const char* value) {
             // Of equal names the first counts.
-            static_cast<HttpRequest*>(to)->headers.emplace(lower(name), value ? value : "");
+            static_cast<HttpRequest*>(to)->headers.emplace(lower_ascii(name), value ? value : "");
             return MHD_YES;
         },
         &r);

@@ -8,17 +8,11 @@
 
 #include "engine/impl.h"
 #include "server/answer_parts.h"
+#include "server/ascii.h"
 
 namespace sluice::server {
 
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string r(text);
-    for (char& c : r)
-        if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
-    return r;
-}
 
 /// What the choices of one request share. All calls come from the scheduler's thread, but for the tickets.
 struct Asked {
@@ -129,22 +123,26 @@ std::shared_ptr<const Constraint> ModelService::constraint_of(const AnswerReques
     constexpr size_t kept = 8;
     std::string key = constraint_key(request);
     if (key.empty()) return nullptr;
-    std::lock_guard lock(constraints_mutex_);
-    const auto known = std::find_if(constraints_.begin(), constraints_.end(),
-                                    [&](const auto& entry) { return entry.first == key; });
-    if (known != constraints_.end()) {
-        std::rotate(constraints_.begin(), known, known + 1);
-    } else {
-        try {
-            constraints_.emplace(constraints_.begin(), std::move(key), make_constraint(request));
-        } catch (const Error& e) {
-            const Refusal refusal =
-                e.code() == ErrorCode::unsupported ? Refusal::unsupported : Refusal::invalid;
-            throw ApiError(refusal, e.what(), constraint_field(request));
+    {
+        std::lock_guard lock(constraints_mutex_);
+        const auto known = std::find_if(constraints_.begin(), constraints_.end(),
+                                        [&](const auto& entry) { return entry.first == key; });
+        if (known != constraints_.end()) {
+            std::rotate(constraints_.begin(), known, known + 1);
+            return constraints_.front().second;
         }
-        if (constraints_.size() > kept) constraints_.pop_back();
     }
-    return constraints_.front().second;
+    std::shared_ptr<const Constraint> made;  // without the lock: a large schema takes a while
+    try {
+        made = make_constraint(request);
+    } catch (const Error& e) {
+        const Refusal refusal = e.code() == ErrorCode::unsupported ? Refusal::unsupported : Refusal::invalid;
+        throw ApiError(refusal, e.what(), constraint_field(request));
+    }
+    std::lock_guard lock(constraints_mutex_);
+    constraints_.emplace(constraints_.begin(), std::move(key), made);
+    if (constraints_.size() > kept) constraints_.pop_back();
+    return made;
 }
 
 const Tokenizer& ModelService::tokenizer() const {
@@ -152,11 +150,11 @@ const Tokenizer& ModelService::tokenizer() const {
 }
 
 void ModelService::check_name(std::string_view name, const std::string& param) const {
-    std::string asked = lower(name);
+    std::string asked = lower_ascii(name);
     if (asked.ends_with(":latest")) asked.resize(asked.size() - 7);
     if (asked.empty() || asked == "default") return;
     for (const auto& known : names_)
-        if (known == "*" || lower(known) == asked) return;
+        if (known == "*" || lower_ascii(known) == asked) return;
     throw ApiError(Refusal::not_found,
                    fmt::format("the model \"{}\" is not here; this server has {}", name.substr(0, 100), id()),
                    param);

@@ -28,6 +28,8 @@ AnswerRequest read_chat(const Fields& body, const ModelService& model);
 ChatRequest read_chat_messages(const Fields& body);
 /// A tool in the form {"type": "function", "function": {…}}, checked. `path` for errors.
 Json read_function_tool(const Fields& tool);
+/// Throws ApiError if it is a tool of another type than "function".
+void check_is_function(const Fields& tool);
 /// A text, or an array of parts of which only texts are known.
 std::string read_content(const Json& content, const std::string& path);
 const char* finish_reason(const AnswerEnd& end);

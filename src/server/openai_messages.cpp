@@ -107,13 +107,17 @@ void read_format(const Fields& body, AnswerRequest& r) {
 
 }  // namespace
 
-Json read_function_tool(const Fields& tool) {
+void check_is_function(const Fields& tool) {
     const std::string type = tool.need_text("type");
     if (type != "function")
         tool.unsupported(
             "type",
             fmt::format("expected {} to be \"function\", found \"{}\"; this server runs no tools of its own",
                         tool.path("type"), type.substr(0, 40)));
+}
+
+Json read_function_tool(const Fields& tool) {
+    check_is_function(tool);
     const auto function = tool.object("function");
     if (!function) tool.fail("function", "an object with name and parameters");
     const std::string name = function->need_text("name");

@@ -14,12 +14,7 @@ namespace {
 
 /// {"type": "function", "name": …, "parameters": …} as chat completions nests it.
 Json nested_tool(const Fields& tool) {
-    const std::string type = tool.need_text("type");
-    if (type != "function")
-        tool.unsupported(
-            "type",
-            fmt::format("expected {} to be \"function\", found \"{}\"; this server runs no tools of its own",
-                        tool.path("type"), type.substr(0, 40)));
+    check_is_function(tool);
     Json function = {{"name", tool.need_text("name")}};
     if (const auto description = tool.text("description")) function["description"] = *description;
     if (const auto parameters = tool.object("parameters")) function["parameters"] = parameters->json();

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/descriptor.h"
+
 namespace sluice {
 
 namespace fs = std::filesystem;
@@ -39,31 +41,6 @@ T get(std::string_view bytes, size_t& at) {
     uint64_t value = 0;
     for (size_t i = 0; i < sizeof(T); ++i) value |= uint64_t(uint8_t(bytes[at++])) << (8 * i);
     return T(value);
-}
-
-/// A file descriptor that closes itself.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
-bool write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return false;
-        bytes.remove_prefix(size_t(n));
-    }
-    return true;
 }
 
 /// At most `most` bytes of what is left.
@@ -212,7 +189,8 @@ std::string UsageFile::write_and_rename(const std::string& bytes) const {
     {
         const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
         if (fd.get() < 0) return problem("make a file beside");
-        if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0) return problem("write");
+        if (!write_all(fd.get(), bytes.data(), bytes.size()) || ::fsync(fd.get()) != 0)
+            return problem("write");
     }
     if (::rename(temporary.c_str(), path_.c_str()) != 0) return problem("replace");
     // The new name is safe once its folder is; where folders cannot be synced nothing is lost but the news.
