@@ -86,7 +86,8 @@ struct KernelTable {
     /// activation_row_bytes(n) bytes, aligned to 64.
     void (*quantise)(ActivationKind kind, const float* x, uint32_t n, std::byte* out);
     /// y[t][r] = dot(w.row(r), activations[t]) for quantised weights (activation_kind() is not floats).
-    /// activations: rows of activation_row_bytes(w.cols). scratch: 8192 floats.
+    /// activations: rows of activation_row_bytes(w.cols). The rows of w follow each other without a gap.
+    /// scratch: the larger of 4 * w.cols and 8192 floats.
     void (*matmul_quantised)(const MatrixView& w, uint32_t row_begin, uint32_t row_end,
                              const std::byte* activations, Rows y, uint32_t n, float* scratch);
     /// As matmul_quantised for floats, of weights and activations. scratch: the larger of 4 * w.cols and 1024

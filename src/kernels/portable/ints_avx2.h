@@ -165,6 +165,10 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm256_loadu_ps(p);
 }
+/// Of half-precision numbers.
+SLUICE_INTS Reals load_halves(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
 SLUICE_INTS void store_reals(float* p, Reals v) {
     _mm256_storeu_ps(p, v);
 }

@@ -108,12 +108,12 @@ SLUICE_INTS Ints sums(const Ints* r) {
     return add_neighbours(add_neighbours(quarter_sums(r), quarter_sums(r + 4)),
                           add_neighbours(quarter_sums(r + 8), quarter_sums(r + 12)));
 }
-/// Lane i of out[h]: the sum of half h of r[i].
-SLUICE_INTS void half_sums(const Ints* r, Ints* out) {
-    const Ints a = add_neighbours(quarter_sums(r), quarter_sums(r + 4)),
-               b = add_neighbours(quarter_sums(r + 8), quarter_sums(r + 12));
-    out[0] = _mm512_shuffle_i32x4(a, b, 0x88);
-    out[1] = _mm512_shuffle_i32x4(a, b, 0xdd);
+/// The sums of both halves of r[0], r[1], …, in that order.
+SLUICE_INTS void sums_of_halves(const Ints* r, Ints* out) {
+    const Ints order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+    for (int i = 0; i < 2; ++i)
+        out[i] = _mm512_permutexvar_epi32(
+            order, add_neighbours(quarter_sums(r + 8 * i), quarter_sums(r + 8 * i + 4)));
 }
 /// Where eight lanes of row i lie so that eighths() finds them.
 SLUICE_INTS int32_t* place_of_eight(int32_t* buffer, int i) {
@@ -152,6 +152,10 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm512_loadu_ps(p);
+}
+/// Of half-precision numbers.
+SLUICE_INTS Reals load_halves(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
 SLUICE_INTS void store_reals(float* p, Reals v) {
     _mm512_storeu_ps(p, v);

@@ -132,6 +132,11 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 SLUICE_INTS Reals load_reals(const float* p) {
     return {vld1q_f32(p), vld1q_f32(p + 4)};
 }
+/// Of half-precision numbers.
+SLUICE_INTS Reals load_halves(const uint16_t* p) {
+    const float16x8_t h = vreinterpretq_f16_u16(vld1q_u16(p));
+    return {vcvt_f32_f16(vget_low_f16(h)), vcvt_high_f32_f16(h)};
+}
 SLUICE_INTS void store_reals(float* p, Reals v) {
     vst1q_f32(p, v.low);
     vst1q_f32(p + 4, v.high);

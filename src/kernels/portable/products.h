@@ -9,42 +9,21 @@
 //       y = fma(sum of (q - zero) * a, d * activation scale, y)
 //       y = fma(m, activation scale * sum of a, y)                               if the type has minima
 //
-// One token goes row by row through the registers (memory is what it waits for). For more tokens, panels of
-// as many rows as there are lanes are unpacked and turned, so that a lane is a row and four bytes of
-// activations meet all of them at once.
+// A few tokens go one by one, the weights in the order of memory (one_token.h). For more, panels of as many
+// rows as there are lanes are unpacked and turned, so that a lane is a row and four bytes of activations meet
+// all of them at once.
 #pragma once
 
-#include "kernels/activations.h"
-#include "kernels/kernel_table.h"
-#include "kernels/portable/ints.h"
-#include "kernels/portable/lanes.h"
-#include "kernels/portable/unpack.h"
-#if defined(__AVX512VNNI__)
-#include "kernels/portable/unpack_avx512.h"
+#include "kernels/portable/block_products.h"
+#if defined(SLUICE_INTS)
+#include "kernels/portable/one_token.h"
 #endif
 
 namespace sluice::portable {
 
-/// What one call multiplies.
-struct QuantisedProduct {
-    const uint8_t* weights;
-    uint64_t row_bytes;
-    uint32_t cols;
-    const std::byte* activations;  // (n, stride)
-    uint64_t activation_stride;
-    Rows y;
-};
-
-template <typename Block>
-[[gnu::always_inline]] static inline const Block* activation_row(const QuantisedProduct& p, uint32_t token) {
-    return reinterpret_cast<const Block*>(p.activations + token * p.activation_stride);
-}
-
 #if defined(SLUICE_INTS)
 
-using ints::Ints;
-using ints::Reals;
-inline constexpr uint32_t panel_rows = ints::lanes, ints_bytes = sizeof(Ints), vectors = 256 / ints_bytes;
+inline constexpr uint32_t panel_rows = ints::lanes;
 
 /// Rows [first, first + count) of the weights, the last one repeated to fill a panel.
 struct PanelRows {
@@ -58,52 +37,6 @@ struct PanelRows {
     return r;
 }
 
-[[gnu::always_inline]] static inline void put_rows(Reals y, float* out, uint32_t count) {
-    if (count == panel_rows) return ints::store_reals(out, y);
-    float all[panel_rows];
-    ints::store_reals(all, y);
-    for (uint32_t i = 0; i < count; ++i) out[i] = all[i];
-}
-
-/// The i-th vector of unpacked weights.
-[[gnu::always_inline]] static inline Ints vector_of(const Bytes32* q, int i) {
-#if defined(__AVX512VNNI__)
-    return _mm512_inserti64x4(_mm512_castsi256_si512(__m256i(q[2 * i])), __m256i(q[2 * i + 1]), 1);
-#elif defined(__AVX2__)
-    return __m256i(q[i]);
-#else
-    return ints::load(q + i);
-#endif
-}
-
-/// The weights of a block in vectors; u: the block, unpacked.
-template <typename B>
-[[gnu::always_inline]] static inline void vectors_of([[maybe_unused]] const uint8_t* block,
-                                                     const Unpacked256& u, Ints (&q)[vectors]) {
-#if defined(__AVX512VNNI__)
-    if constexpr (WideUnpack<B>::exists) return WideUnpack<B>::unpack(block, q);
-#endif
-    lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) { q[i] = vector_of(u.q, i); });
-}
-
-/// Products of 256 weights with activations, scaled, as lanes that are still to be added up.
-template <typename B>
-[[gnu::always_inline]] static inline Ints scaled_products(const uint8_t* block, const Unpacked256& u,
-                                                          const int8_t* a) {
-    const ints::Scales scales = ints::load_scales(u.scale);
-    Ints acc = ints::zero(), q[vectors];
-    vectors_of<B>(block, u, q);
-    lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
-        const Ints x = ints::load(a + i * ints_bytes);
-        acc = B::wide ? ints::dot_scaled_wide(acc, q[i], x, scales, i)
-                      : ints::dot_scaled(acc, q[i], x, scales, i);
-    });
-    return acc;
-}
-
-template <typename B>
-inline constexpr int zero_of = B::wide ? ints::wide_zero : B::zero;
-
 /// y = y + a block's terms: see the top of the file.
 template <typename B>
 [[gnu::always_inline]] static inline Reals add_block(Reals y, Ints products, Ints correction, Reals d,
@@ -114,94 +47,6 @@ template <typename B>
     y = ints::fused(y, ints::to_reals(products), ints::times(d, s));
     if constexpr (B::has_min) y = ints::fused_less(y, ints::to_reals(correction), ints::times(dmin, s));
     return y;
-}
-
-/// Asks for the weights of the panel after this one, a cache line at a time and in the order in which they
-/// lie in memory, where a panel's rows follow each other: at step (block, row) the lines that are as far into
-/// that panel as the step is into this one.
-template <uint32_t Bytes>
-[[gnu::always_inline]] static inline void prefetch_ahead(const PanelRows& rows, uint32_t block, uint32_t row,
-                                                         uint64_t row_bytes) {
-    constexpr uint32_t line = 64;
-    const uint8_t* next = rows.row[0] + panel_rows * row_bytes + block * panel_rows * Bytes;
-    for (uint32_t at = line * row; at < panel_rows * Bytes; at += line * panel_rows)
-        __builtin_prefetch(next + at);
-}
-
-template <typename B>
-static inline void rows_times_token_256(const QuantisedProduct& p, uint32_t first, uint32_t count,
-                                        uint32_t token) {
-    constexpr bool corrected = B::has_min || zero_of<B> != 0;
-    const PanelRows rows = rows_of(p, first, count);
-    const auto* a = activation_row<Activations256>(p, token);
-    alignas(64) Ints products[panel_rows];
-    alignas(64) int32_t corrections[panel_rows * 8];
-    alignas(64) float d[panel_rows], dmin[panel_rows];
-    Reals y = ints::all_reals(0.0f);
-    for (uint32_t b = 0; b < p.cols / 256; ++b, ++a) {
-        for (uint32_t i = 0; i < panel_rows; ++i) {
-            Unpacked256 u;
-            const uint8_t* block = rows.row[i] + b * B::bytes;
-            prefetch_ahead<B::bytes>(rows, b, i, p.row_bytes);
-            B::unpack(block, u);
-            ints::store(products + i, scaled_products<B>(block, u, a->q));
-            d[i] = u.d;
-            if constexpr (B::has_min) dmin[i] = u.dmin;
-            if constexpr (corrected)
-                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
-                                                B::has_min ? u.min : u.scale, a->sums);
-        }
-        const Ints correction =
-            corrected ? ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections)) : ints::zero();
-        y = add_block<B>(y, ints::sums(products), correction, ints::load_reals(d),
-                         B::has_min ? ints::load_reals(dmin) : ints::all_reals(0), a->scale);
-    }
-    put_rows(y, p.y.row(token) + first, count);
-}
-
-template <typename B>
-static inline void rows_times_token_32(const QuantisedProduct& p, uint32_t first, uint32_t count,
-                                       uint32_t token) {
-    const PanelRows rows = rows_of(p, first, count);
-    const auto* a = activation_row<Activations32>(p, token);
-    constexpr uint32_t at_once = ints_bytes / 32;  // blocks in a vector
-    alignas(64) Ints products[panel_rows];
-    alignas(64) float d[at_once][panel_rows], m[at_once][panel_rows];
-    Reals y = ints::all_reals(0.0f);
-    const uint32_t n_blocks = p.cols / 32;
-    for (uint32_t b = 0; b < n_blocks; b += at_once) {
-        const uint32_t in_row = b % 8, here = n_blocks - b < at_once ? n_blocks - b : at_once;
-        const Activations32& x = a[b / 8];
-        const Ints xv = ints::load(x.q + 32 * in_row);
-        for (uint32_t i = 0; i < panel_rows; ++i) {
-            Bytes32 q[at_once];
-            const uint8_t* block = rows.row[i] + b * B::bytes;
-            prefetch_ahead<at_once * B::bytes>(rows, b / at_once, i, p.row_bytes);
-            lanes::unrolled<int(at_once)>([&](auto j) __attribute__((always_inline)) {
-                // A missing block's activations are zero: any weights do.
-                B::unpack(block + (uint32_t(j) < here ? j : 0) * B::bytes, q[j], d[j][i], m[j][i]);
-            });
-            const Ints w = vector_of(q, 0);
-            ints::store(products + i, B::wide ? ints::dot4_wide(ints::zero(), ints::unsigned_of(w), xv)
-                                              : ints::dot4(ints::zero(), w, xv));
-        }
-        Ints sums[at_once];
-#if defined(__AVX512VNNI__)
-        ints::half_sums(products, sums);
-#else
-        sums[0] = ints::sums(products);
-#endif
-        for (uint32_t j = 0; j < here; ++j) {
-            const float scale = x.scale[in_row + j];
-            const int32_t sum = x.sums[in_row + j];
-            if constexpr (zero_of<B> != 0) sums[j] = ints::subtract(sums[j], ints::all(zero_of<B> * sum));
-            y = ints::fused(y, ints::to_reals(sums[j]),
-                            ints::times(ints::load_reals(d[j]), ints::all_reals(scale)));
-            if constexpr (B::has_min)
-                y = ints::fused(y, ints::load_reals(m[j]), ints::all_reals(scale * float(sum)));
-        }
-    }
-    put_rows(y, p.y.row(token) + first, count);
 }
 
 /// A panel has as many vectors of rows, and a tile as many tokens, as fill the registers with two sets of
@@ -406,9 +251,12 @@ static inline void fill_panel_32(const PanelRows& rows, uint32_t b, uint32_t n_b
                                  uint32_t part) {
     alignas(64) Bytes32 q[panel_rows][8];
     for (uint32_t i = 0; i < panel_rows; ++i)
-        for (uint32_t j = 0; j < n_blocks; ++j)
-            B::unpack(rows.row[i] + (b + j) * B::bytes, q[i][j], panel.d[j][part * panel_rows + i],
-                      panel.m[j][part * panel_rows + i]);
+        for (uint32_t j = 0; j < n_blocks; ++j) {
+            const uint8_t* block = rows.row[i] + (b + j) * B::bytes;
+            q[i][j] = B::weights(block);
+            panel.d[j][part * panel_rows + i] = scale_of_32<B>(block);
+            panel.m[j][part * panel_rows + i] = minimum_of_32<B>(block);
+        }
     turn<B::wide>(reinterpret_cast<const uint8_t*>(q), 256, &panel.q[0][part]);
 }
 
@@ -531,33 +379,14 @@ static inline void panel_times_tokens_32(const QuantisedProduct& p, const PanelO
     }
 }
 
-/// Fewer tokens than this go one by one: turning a panel would cost more than it saves.
-inline constexpr uint32_t least_for_panels = 4;
-
-/// Tokens one by one over a panel of rows.
-template <typename B, ActivationKind K>
-static inline void rows_times_tokens(const QuantisedProduct& p, uint32_t first, uint32_t count,
-                                     uint32_t token, uint32_t n) {
-    for (uint32_t t = token; t < token + n; ++t) {
-        if constexpr (K == ActivationKind::by_256)
-            rows_times_token_256<B>(p, first, count, t);
-        else
-            rows_times_token_32<B>(p, first, count, t);
-    }
-}
-
 template <typename B, ActivationKind K>
 static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin, uint32_t end, uint32_t n,
                                       float* scratch) {
     for (uint32_t token = 0; token < n; token += tokens_at_once) {
         const uint32_t here = n - token < tokens_at_once ? n - token : tokens_at_once;
-        const uint32_t step = here < least_for_panels ? panel_rows : panel_width;
-        for (uint32_t r = begin; r < end; r += step) {
-            const uint32_t count = end - r < step ? end - r : step;
-            if (here < least_for_panels) {
-                rows_times_tokens<B, K>(p, r, count, token, here);
-                continue;
-            }
+        if (here <= few_tokens) return rows_times_few_tokens<B, K>(p, begin, end, token, here, scratch);
+        for (uint32_t r = begin; r < end; r += panel_width) {
+            const uint32_t count = end - r < panel_width ? end - r : panel_width;
             __builtin_memset(scratch, 0, here * panel_width * sizeof(float));
             const PanelOfRows rows = panel_of_rows(p, r, count);
             if constexpr (K == ActivationKind::by_256)
@@ -603,9 +432,9 @@ static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin,
             }
         } else {
             for (uint32_t b = 0; b < p.cols / 32; ++b) {
-                Bytes32 q;
-                float d = 0, m = 0;
-                B::unpack(row + b * B::bytes, q, d, m);
+                const uint8_t* block = row + b * B::bytes;
+                const Bytes32 q = B::weights(block);
+                const float d = scale_of_32<B>(block), m = minimum_of_32<B>(block);
                 for (uint32_t t = 0; t < n; ++t) {
                     const Activations32& a = activation_row<Activations32>(p, t)[b / 8];
                     int32_t sum = 0;

@@ -508,6 +508,8 @@ struct Block256<TensorType::IQ1_M> {
     }
 };
 
+/// Blocks of 32: their weights, the half-precision number each begins with (d), and for types with minima the
+/// one behind it (m).
 template <TensorType T>
 struct Block32;
 
@@ -515,45 +517,33 @@ template <>
 struct Block32<TensorType::Q8_0> {
     static constexpr uint32_t bytes = 34;
     static constexpr int zero = 0;
-    static constexpr bool has_min = false, wide = true;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float&) {
-        d = float_from_half(load_u16(b));
-        q = load32(b + 2);
-    }
+    static constexpr bool has_min = false, wide = true, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) { return load32(b + 2); }
 };
 
 template <>
 struct Block32<TensorType::Q4_0> {
     static constexpr uint32_t bytes = 18;
     static constexpr int zero = 8;
-    static constexpr bool has_min = false, wide = false;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float&) {
-        d = float_from_half(load_u16(b));
-        q = nibbles(b + 2);
-    }
+    static constexpr bool has_min = false, wide = false, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) { return nibbles(b + 2); }
 };
 
 template <>
 struct Block32<TensorType::Q4_1> {
     static constexpr uint32_t bytes = 20;
     static constexpr int zero = 0;
-    static constexpr bool has_min = true, wide = false;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float& m) {
-        d = float_from_half(load_u16(b));
-        m = float_from_half(load_u16(b + 2));
-        q = nibbles(b + 4);
-    }
+    static constexpr bool has_min = true, wide = false, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) { return nibbles(b + 4); }
 };
 
 template <>
 struct Block32<TensorType::Q5_0> {
     static constexpr uint32_t bytes = 22;
     static constexpr int zero = 16;
-    static constexpr bool has_min = false, wide = false;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float&) {
-        d = float_from_half(load_u16(b));
-        q = nibbles(b + 6);
-        q |= spread_bits(load_u32(b + 2)) & uint8_t(16);
+    static constexpr bool has_min = false, wide = false, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) {
+        return nibbles(b + 6) | (spread_bits(load_u32(b + 2)) & uint8_t(16));
     }
 };
 
@@ -561,12 +551,9 @@ template <>
 struct Block32<TensorType::Q5_1> {
     static constexpr uint32_t bytes = 24;
     static constexpr int zero = 0;
-    static constexpr bool has_min = true, wide = false;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float& m) {
-        d = float_from_half(load_u16(b));
-        m = float_from_half(load_u16(b + 2));
-        q = nibbles(b + 8);
-        q |= spread_bits(load_u32(b + 4)) & uint8_t(16);
+    static constexpr bool has_min = true, wide = false, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) {
+        return nibbles(b + 8) | (spread_bits(load_u32(b + 4)) & uint8_t(16));
     }
 };
 
@@ -574,11 +561,8 @@ template <>
 struct Block32<TensorType::IQ4_NL> {
     static constexpr uint32_t bytes = 18;
     static constexpr int zero = 0;
-    static constexpr bool has_min = false, wide = true;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float&) {
-        d = float_from_half(load_u16(b));
-        q = look_up(quant::kvalues_iq4nl, nibbles(b + 2));
-    }
+    static constexpr bool has_min = false, wide = true, halves = true;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) { return look_up(quant::kvalues_iq4nl, nibbles(b + 2)); }
 };
 
 static constexpr int8_t mxfp4_book[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
@@ -587,12 +571,21 @@ template <>
 struct Block32<TensorType::MXFP4> {
     static constexpr uint32_t bytes = 17;
     static constexpr int zero = 12;  // of the doubled E2M1 values, shifted to be unsigned
-    static constexpr bool has_min = false, wide = false;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Bytes32& q, float& d, float&) {
-        d = float_of_bits(b[0] < 2 ? 0x00200000u << b[0] : uint32_t(b[0] - 1) << 23);
-        q = look_up(mxfp4_book, nibbles(b + 1));
-    }
+    static constexpr bool has_min = false, wide = false, halves = false;
+    SLUICE_UNPACK Bytes32 weights(const uint8_t* b) { return look_up(mxfp4_book, nibbles(b + 1)); }
 };
+
+template <typename B>
+SLUICE_UNPACK float scale_of_32(const uint8_t* b) {
+    if constexpr (B::halves)
+        return float_from_half(load_u16(b));
+    else  // MXFP4: half of a power of two
+        return float_of_bits(b[0] < 2 ? 0x00200000u << b[0] : uint32_t(b[0] - 1) << 23);
+}
+template <typename B>
+SLUICE_UNPACK float minimum_of_32(const uint8_t* b) {
+    return B::has_min ? float_from_half(load_u16(b + 2)) : 0.0f;
+}
 
 #undef SLUICE_UNPACK
 

@@ -1,0 +1,330 @@
+// A product with one token (or a few, one after the other): memory is what it waits for, so the weights are
+// read in the order in which they lie there. Rows are runs of blocks and follow each other without a gap: a
+// lane is a block, whatever row it belongs to, and `lanes` blocks are taken at once. What a block contributes
+// to its row (two numbers, or four if its type has minima) is kept, and added up row by row afterwards, in
+// order of the blocks. Included by products.h alone, which says what is computed.
+#pragma once
+
+#include "kernels/portable/block_products.h"
+#if defined(__AVX512VNNI__)
+#include "kernels/portable/grids_avx512.h"
+#endif
+
+namespace sluice::portable {
+
+/// What the blocks of some rows add to them: y = fma(n, s, y), then y = fma(-c, m, y) for blocks of 256 or
+/// y = fma(c, m, y) for those of 32, if the type has minima.
+struct Terms {
+    float *n, *s, *c, *m;
+};
+
+/// Rows whose terms are kept: as few as stay in the first-level cache, but a vector of them.
+[[gnu::always_inline]] static inline uint32_t rows_of_terms(uint32_t blocks) {
+    return blocks <= 64 ? 16 : ints::lanes;
+}
+
+/// Lanes are visited in fours, written out: the loop costs less, and what depends on a lane's number is
+/// known.
+inline constexpr uint32_t lanes_at_once = 4;
+
+/// Asks for what lies `ahead` of a run of Bytes: into the second-level cache, since many requests can be on
+/// their way to that one, and as far ahead as many are needed.
+template <uint32_t Bytes>
+[[gnu::always_inline]] static inline void prefetch_ahead(const uint8_t* run) {
+    constexpr uint32_t line = 64, ahead = 16384;
+    lanes::unrolled<int((Bytes + line - 1) / line)>([&](auto i) __attribute__((always_inline)) {
+        __builtin_prefetch(run + ahead + line * uint32_t(i), 0, 2);
+    });
+}
+
+/// Terms of `lanes` rows and as many blocks, `stride` apart, turned: vector k holds those of block k. Of the
+/// rows `count` are there.
+struct TurnedTerms {
+    Ints block[ints::lanes];
+    [[gnu::always_inline]] inline Reals operator[](uint32_t k) const {
+        return ints::load_reals(reinterpret_cast<const float*>(block + k));
+    }
+};
+[[gnu::always_inline]] static inline void turn_terms(const float* terms, uint32_t stride, uint32_t count,
+                                                     TurnedTerms& out) {
+    Ints rows[ints::lanes];
+    for (uint32_t r = 0; r < uint32_t(ints::lanes); ++r)
+        rows[r] = ints::load(terms + uint64_t(r < count ? r : count - 1) * stride);
+    ints::transpose(rows, out.block);
+}
+
+/// y[0, count) of rows with n blocks each.
+template <bool Minima, bool Negative>
+static inline void add_terms(const Terms& t, uint32_t n, uint32_t count, float* y) {
+    for (uint32_t r = 0; r < count; r += ints::lanes) {
+        const uint32_t here = count - r < uint32_t(ints::lanes) ? count - r : ints::lanes;
+        Reals sum = ints::all_reals(0);
+        for (uint32_t b = 0; b < n; b += ints::lanes) {
+            const uint64_t at = uint64_t(r) * n + b;
+            alignas(64) TurnedTerms products, scales, minima, of_minima;
+            turn_terms(t.n + at, n, here, products);
+            turn_terms(t.s + at, n, here, scales);
+            if constexpr (Minima) turn_terms(t.c + at, n, here, minima);
+            if constexpr (Minima) turn_terms(t.m + at, n, here, of_minima);
+            for (uint32_t k = 0; k < uint32_t(ints::lanes) && b + k < n; ++k) {
+                sum = ints::fused(sum, products[k], scales[k]);
+                if constexpr (Minima)
+                    sum = Negative ? ints::fused_less(sum, minima[k], of_minima[k])
+                                   : ints::fused(sum, minima[k], of_minima[k]);
+            }
+        }
+        put_rows(sum, y + r, here);
+    }
+}
+
+/// One token's activations, as runs of blocks meet them that go over the ends of rows: entry i of each array
+/// belongs to block i % n_blocks, so that what `group` blocks need can be read from any block on.
+struct TokenOfBlocks {
+    uint32_t n_blocks, entries;
+    int8_t* q;
+    float* scale;
+    int16_t* sums;   // blocks of 256: sixteen each
+    int32_t* pairs;  // blocks of 256: arrays of sums of two groups each, as the type's header wants them
+    int32_t* sum;    // blocks of 32
+    float* scaled_sum;
+};
+
+/// What is common to types of 256 and of 32: weights of a block, blocks in a vector, blocks in a group.
+template <ActivationKind K>
+inline constexpr uint32_t block_of = K == ActivationKind::by_256 ? 256 : 32;
+template <ActivationKind K>
+inline constexpr uint32_t blocks_in_vector = K == ActivationKind::by_256 ? 1 : ints_bytes / 32;
+template <ActivationKind K>
+inline constexpr uint32_t group_of = ints::lanes* blocks_in_vector<K>;
+
+/// Floats that TokenOfBlocks needs for a token.
+template <ActivationKind K>
+[[gnu::always_inline]] static inline uint32_t token_floats(uint32_t n_blocks) {
+    constexpr uint32_t each = K == ActivationKind::by_256 ? 64 + 1 + 8 + 8 : 8 + 3;
+    return (each * (n_blocks + group_of<K>)+15) / 16 * 16;
+}
+
+template <typename B>
+static inline TokenOfBlocks token_of_blocks(const Activations256* a, uint32_t n_blocks, float* at) {
+    const uint32_t n = n_blocks + group_of<ActivationKind::by_256>;
+    auto* q = reinterpret_cast<int8_t*>(at);
+    auto* sums = reinterpret_cast<int16_t*>(at + 64 * n);
+    const TokenOfBlocks t{n_blocks, n,      q, at + 72 * n, sums, reinterpret_cast<int32_t*>(at + 73 * n),
+                          nullptr,  nullptr};
+    for (uint32_t i = 0, b = 0; i < n; ++i, b = b + 1 == n_blocks ? 0 : b + 1) {
+        __builtin_memcpy(t.q + 256 * i, a[b].q, 256);
+        __builtin_memcpy(t.sums + 16 * i, a[b].sums, 32);
+        t.scale[i] = a[b].scale;
+#if defined(__AVX512VNNI__)
+        if constexpr (LaneHeader<B>::exists) LaneHeader<B>::pair_sums(a[b], t.pairs + i, n);
+#endif
+    }
+    return t;
+}
+template <typename B>
+static inline TokenOfBlocks token_of_blocks(const Activations32* a, uint32_t n_blocks, float* at) {
+    const uint32_t n = n_blocks + group_of<ActivationKind::by_32>;
+    auto* q = reinterpret_cast<int8_t*>(at);
+    auto* sum = reinterpret_cast<int32_t*>(at + 9 * n);
+    const TokenOfBlocks t{n_blocks, n, q, at + 8 * n, nullptr, nullptr, sum, at + 10 * n};
+    for (uint32_t i = 0, b = 0; i < n; ++i, b = b + 1 == n_blocks ? 0 : b + 1) {
+        __builtin_memcpy(t.q + 32 * i, a[b / 8].q + 32 * (b % 8), 32);
+        t.scale[i] = a[b / 8].scale[b % 8];
+        t.sum[i] = a[b / 8].sums[b % 8];
+        t.scaled_sum[i] = t.scale[i] * float(t.sum[i]);
+    }
+    return t;
+}
+
+// Blocks of 256: a lane is a block.
+
+/// Whether the products are less already what the weights' zero contributes.
+template <typename B>
+inline constexpr bool zero_in_products =
+#if defined(__AVX512VNNI__)
+    LaneHeader<B>::exists && !B::has_min && !B::wide;
+#else
+    false;
+#endif
+
+/// fn(block, lane, place among the token's blocks) for a group of blocks, the first of which meets
+/// activations number b.
+template <typename B, uint32_t BlocksInVector, typename Fn>
+[[gnu::always_inline]] static inline void each_lane(const uint8_t* block, uint32_t b, const Fn& fn) {
+    constexpr uint32_t bytes = B::bytes * BlocksInVector;
+    for (uint32_t step = 0; step < ints::lanes / lanes_at_once; ++step) {
+        prefetch_ahead<bytes * lanes_at_once>(block);
+        lanes::unrolled<int(lanes_at_once)>([&](auto r) __attribute__((always_inline)) {
+            fn(block + uint32_t(r) * bytes, lanes_at_once * step + uint32_t(r),
+               b + uint32_t(r) * BlocksInVector);
+        });
+        block += lanes_at_once * bytes;
+        b += lanes_at_once * BlocksInVector;
+    }
+}
+
+/// The terms of a group of blocks, the first of which meets activations number b.
+template <typename B>
+[[gnu::always_inline]] static inline void terms_of_group_256(const uint8_t* block, const TokenOfBlocks& token,
+                                                             uint32_t b, const Terms& out) {
+    constexpr bool corrected = B::has_min || zero_of<B> != 0;
+    alignas(64) Ints products[ints::lanes];
+    const Reals scale = ints::load_reals(token.scale + b);
+    Reals d, dmin;
+    Ints sum, correction;
+#if defined(__AVX512VNNI__)
+    if constexpr (LaneHeader<B>::exists) {
+        const LaneHeader<B> header(block);
+        each_lane<B, 1>(
+            block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
+                ints::store(products + i,
+                            header.products(at, i, token.q + 256 * of_token, token.sums + 16 * of_token));
+            });
+        d = header.d;
+        dmin = header.dmin;
+        correction = header.correction(token.pairs + b, token.entries);
+        sum = ints::sums(products);
+    } else
+#endif
+    {
+        alignas(64) int32_t corrections[ints::lanes * 8];
+        alignas(64) float ds[ints::lanes], dmins[ints::lanes];
+        each_lane<B, 1>(
+            block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
+                Unpacked256 u;
+                B::unpack(at, u);
+                ints::store(products + i, scaled_products<B>(at, u, token.q + 256 * of_token));
+                ds[i] = u.d;
+                if constexpr (B::has_min) dmins[i] = u.dmin;
+                if constexpr (corrected)
+                    ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
+                                                    B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
+            });
+        d = ints::load_reals(ds);
+        if constexpr (B::has_min) dmin = ints::load_reals(dmins);
+        if constexpr (corrected)
+            correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
+        sum = ints::sums(products);
+    }
+    if constexpr (zero_of<B> != 0 && !zero_in_products<B>)
+        sum = ints::subtract(sum, ints::multiply(correction, ints::all(zero_of<B>)));
+    ints::store_reals(out.n, ints::to_reals(sum));
+    ints::store_reals(out.s, ints::times(d, scale));
+    if constexpr (B::has_min) {
+        ints::store_reals(out.c, ints::to_reals(correction));
+        ints::store_reals(out.m, ints::times(dmin, scale));
+    }
+}
+
+// Blocks of 32: a lane is as many of them as fill a vector.
+
+/// The weights of the blocks of a lane, as dot4 or dot4_wide take them.
+template <typename B>
+[[gnu::always_inline]] static inline Ints weights_of_lane(const uint8_t* first,
+                                                          [[maybe_unused]] const uint8_t* second) {
+#if defined(__AVX512VNNI__)
+    return weights_of_two<B>(first, second);
+#else
+    const Bytes32 q = B::weights(first);
+    const Ints w = vector_of(&q, 0);
+    return B::wide ? ints::unsigned_of(w) : w;
+#endif
+}
+
+template <typename B>
+[[gnu::always_inline]] static inline void terms_of_group_32(const uint8_t* block, const TokenOfBlocks& token,
+                                                            uint32_t b, const Terms& out) {
+    constexpr int at_once = int(blocks_in_vector<ActivationKind::by_32>);
+    alignas(64) Ints products[ints::lanes];
+    alignas(64) float ds[ints::lanes * at_once];
+    alignas(64) uint16_t halves[ints::lanes * at_once], minima[ints::lanes * at_once];
+    each_lane<B, at_once>(
+        block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
+            lanes::unrolled<at_once>([&](auto j) __attribute__((always_inline)) {
+                const uint8_t* one = at + uint32_t(j) * B::bytes;
+                const uint32_t to = i * uint32_t(at_once) + uint32_t(j);
+                if constexpr (B::halves)
+                    halves[to] = load_u16(one);
+                else
+                    ds[to] = scale_of_32<B>(one);
+                if constexpr (B::has_min) minima[to] = load_u16(one + 2);
+            });
+            const Ints w = weights_of_lane<B>(at, at + B::bytes), x = ints::load(token.q + 32 * of_token);
+            ints::store(products + i,
+                        B::wide ? ints::dot4_wide(ints::zero(), w, x) : ints::dot4(ints::zero(), w, x));
+        });
+    Ints sums[at_once];
+#if defined(__AVX512VNNI__)
+    ints::sums_of_halves(products, sums);
+#else
+    sums[0] = ints::sums(products);
+#endif
+    lanes::unrolled<at_once>([&](auto j) __attribute__((always_inline)) {
+        const uint32_t to = uint32_t(j) * ints::lanes, at = b + to;
+        if constexpr (zero_of<B> != 0)
+            sums[j] =
+                ints::subtract(sums[j], ints::multiply(ints::load(token.sum + at), ints::all(zero_of<B>)));
+        ints::store_reals(out.n + to, ints::to_reals(sums[j]));
+        const Reals d = B::halves ? ints::load_halves(halves + to) : ints::load_reals(ds + to);
+        ints::store_reals(out.s + to, ints::times(d, ints::load_reals(token.scale + at)));
+        if constexpr (B::has_min) {
+            ints::store_reals(out.c + to, ints::load_halves(minima + to));
+            ints::store_reals(out.m + to, ints::load_reals(token.scaled_sum + at));
+        }
+    });
+}
+
+/// Some rows, which follow each other.
+template <typename B, ActivationKind K>
+static inline void rows_times_token(const uint8_t* rows, uint32_t count, const TokenOfBlocks& token,
+                                    const Terms& terms, float* y) {
+    constexpr uint32_t group = group_of<K>;
+    const auto blocks_from = [&](const uint8_t* blocks, uint32_t i) __attribute__((always_inline)) {
+        const Terms out{terms.n + i, terms.s + i, terms.c + i, terms.m + i};
+        if constexpr (K == ActivationKind::by_256)
+            terms_of_group_256<B>(blocks, token, i % token.n_blocks, out);
+        else
+            terms_of_group_32<B>(blocks, token, i % token.n_blocks, out);
+    };
+    const uint32_t n = count * token.n_blocks;
+    alignas(64) uint8_t few[group * B::bytes];
+    for (uint32_t i = 0; i < n; i += group) {
+        // The last group takes some of the blocks before it again; if there are none, it is filled up.
+        uint32_t from = i + group <= n ? i : n < group ? 0 : n - group;
+        const uint8_t* blocks = rows + uint64_t(from) * B::bytes;
+        if (n < group) {
+            __builtin_memset(few, 0, sizeof few);
+            __builtin_memcpy(few, rows, n * B::bytes);
+            blocks = few;
+        }
+        blocks_from(blocks, from);
+    }
+    add_terms<B::has_min, K == ActivationKind::by_256>(terms, token.n_blocks, count, y);
+}
+
+/// Tokens that go one by one: with fewer, turning a panel would cost more than it saves.
+inline constexpr uint32_t few_tokens = 3;
+
+/// Rows [begin, end) with tokens [first, first + n), n <= few_tokens. scratch: 4 * cols and at least 8192
+/// floats.
+template <typename B, ActivationKind K>
+static inline void rows_times_few_tokens(const QuantisedProduct& p, uint32_t begin, uint32_t end,
+                                         uint32_t first, uint32_t n, float* scratch) {
+    const uint32_t n_blocks = p.cols / block_of<K>, step = rows_of_terms(n_blocks),
+                   entries = step * n_blocks + group_of<K>;
+    const Terms terms{scratch, scratch + entries, scratch + 2 * entries, scratch + 3 * entries};
+    TokenOfBlocks tokens[few_tokens];
+    for (uint32_t t = 0; t < n; ++t) {
+        float* place = scratch + 4 * entries + t * token_floats<K>(n_blocks);
+        if constexpr (K == ActivationKind::by_256)
+            tokens[t] = token_of_blocks<B>(activation_row<Activations256>(p, first + t), n_blocks, place);
+        else
+            tokens[t] = token_of_blocks<B>(activation_row<Activations32>(p, first + t), n_blocks, place);
+    }
+    for (uint32_t r = begin; r < end; r += step)
+        for (uint32_t t = 0; t < n; ++t)
+            rows_times_token<B, K>(p.weights + r * p.row_bytes, end - r < step ? end - r : step, tokens[t],
+                                   terms, p.y.row(first + t) + r);
+}
+
+}  // namespace sluice::portable
