@@ -52,7 +52,7 @@ uint32_t context_of(const BenchFlags& f, const std::vector<BenchTest>& tests) {
     return f.engine.context ? f.engine.context : uint32_t(longest);
 }
 
-std::string count_text(uint64_t n) {
+std::string short_count(uint64_t n) {
     return n >= 1'000'000'000 ? fmt::format("{:.1f}B", double(n) / 1e9)
                               : fmt::format("{:.1f}M", double(n) / 1e6);
 }
@@ -75,7 +75,7 @@ class Report {
     std::string model_line() const {
         const EngineInfo& i = engine_.info();
         std::string line =
-            fmt::format("{}, {} parameters, {}, KV {}, batch {}", one_line(i.name), count_text(i.parameters),
+            fmt::format("{}, {} parameters, {}, KV {}, batch {}", one_line(i.name), short_count(i.parameters),
                         human_bytes(i.file_bytes), flags_.engine.kv_type, i.batch);
         if (i.streams) line += ", " + i.residency;
         return line;

@@ -28,8 +28,7 @@ fs::path state_folder() {
 }
 
 std::string as_line(const std::string& text) {
-    using Json = nlohmann::ordered_json;
-    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 std::vector<std::string> parse_lines(const std::string& bytes) {

@@ -16,10 +16,10 @@ constexpr double long_seconds = 2;  // what is done sooner is not worth a bar
 constexpr double redraw_seconds = 0.1;
 constexpr double line_seconds = 5;  // between lines where there is no terminal
 
-std::string bar(double fraction, uint32_t width) {
-    const auto full = uint32_t(fraction * width);
+std::string bar(double fraction, uint32_t columns) {
+    const auto full = uint32_t(fraction * columns);
     std::string s;
-    for (uint32_t i = 0; i < width; ++i) s += i < full ? "█" : "░";
+    for (uint32_t i = 0; i < columns; ++i) s += i < full ? "█" : "░";
     return s;
 }
 
@@ -33,12 +33,12 @@ std::string duration(double seconds) {
 std::string Progress::line(uint64_t done, uint64_t total, double seconds) const {
     const double fraction = total ? std::min(1.0, double(done) / double(total)) : 1;
     const double rate = seconds > 0 ? double(done) / seconds : 0;
-    const std::string left = rate > 0 ? duration(double(total - std::min(done, total)) / rate) : "?";
+    const std::string remaining = rate > 0 ? duration(double(total - std::min(done, total)) / rate) : "?";
     const auto amount = [&](uint64_t n) {
         return unit_ == Unit::bytes ? human_bytes(n) : fmt::format("{} tokens", grouped(n));
     };
     return fmt::format("{} {:3.0f} % of {}, {}/s, {} left", what_, 100 * fraction, amount(total),
-                       amount(uint64_t(rate)), left);
+                       amount(uint64_t(rate)), remaining);
 }
 
 void Progress::update(uint64_t done, uint64_t total) {

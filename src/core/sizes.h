@@ -29,6 +29,14 @@ inline std::optional<uint64_t> checked_align(uint64_t x, uint64_t to) {
     return *sum & ~(to - 1);
 }
 
+/// x rounded down, or up where that fits, to a multiple of `to`.
+inline uint64_t align_down(uint64_t x, uint64_t to) {
+    return x / to * to;
+}
+inline uint64_t align_up(uint64_t x, uint64_t to) {
+    return (x + to - 1) / to * to;
+}
+
 /// Bytes for people: "26.1 MB", "212 GB" (powers of 1000, three digits).
 std::string human_bytes(uint64_t bytes);
 

@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little, "numbers are written a
 namespace {
 
 /// Ids of value types in the file.
-enum ValueType : uint32_t {
+enum WrittenType : uint32_t {
     uint32_type = 4,
     int32_type = 5,
     float_type = 6,

@@ -4,7 +4,7 @@ namespace sluice {
 
 namespace {
 
-constexpr Architecture table[] = {
+constexpr Architecture architecture_table[] = {
     {"deepseek2", AttentionKind::mla, RopePairs::neighbours, false, "DeepSeek V2, V3, V3.1, R1; Kimi K2"},
     {"llama", AttentionKind::gqa, RopePairs::neighbours, true, "Llama 2, 3.x; R1-Distill-Llama; Mistral"},
     {"qwen2", AttentionKind::gqa, RopePairs::halves, true, "Qwen2.5; R1-Distill-Qwen"},
@@ -15,11 +15,11 @@ constexpr Architecture table[] = {
 }  // namespace
 
 std::span<const Architecture> architectures() {
-    return table;
+    return architecture_table;
 }
 
 const Architecture* find_architecture(std::string_view name) {
-    for (const auto& a : table)
+    for (const auto& a : architecture_table)
         if (a.name == name) return &a;
     return nullptr;
 }

@@ -56,7 +56,7 @@ void read_block(const Fields& block, Message& message, std::vector<Message>& res
     }
 }
 
-void read_message(const Fields& m, std::vector<Message>& messages) {
+void read_anthropic_message(const Fields& m, std::vector<Message>& messages) {
     Message message;
     message.role = m.need_text("role");
     if (message.role != "user" && message.role != "assistant" && message.role != "system")
@@ -95,7 +95,8 @@ ChatRequest read_conversation(const Fields& body) {
         chat.messages.push_back({.role = "system", .content = read_text_blocks(*system, "system")});
     const Json* list = body.array("messages");
     if (!list || list->empty()) body.fail("messages", "an array of at least one message");
-    for (size_t i = 0; i < list->size(); ++i) read_message(item(*list, i, "messages"), chat.messages);
+    for (size_t i = 0; i < list->size(); ++i)
+        read_anthropic_message(item(*list, i, "messages"), chat.messages);
     Json tools = Json::array();
     if (const Json* given = body.array("tools", 1024))
         for (size_t i = 0; i < given->size(); ++i) tools.push_back(read_tool(item(*given, i, "tools")));
@@ -103,7 +104,7 @@ ChatRequest read_conversation(const Fields& body) {
     return chat;
 }
 
-void read_tool_choice(const Fields& body, AnswerRequest& r) {
+void read_anthropic_tool_choice(const Fields& body, AnswerRequest& r) {
     const auto choice = body.object("tool_choice");
     if (!choice) return;
     const auto type = choice->choice("type", {"auto", "any", "tool", "none"});
@@ -147,7 +148,7 @@ const char* stop_reason(const AnswerEnd& e) {
     }
 }
 
-Json usage_json(const AnswerEnd& e) {
+Json tokens_json(const AnswerEnd& e) {
     return {{"input_tokens", e.prompt_tokens - e.reused_tokens},
             {"cache_creation_input_tokens", 0},
             {"cache_read_input_tokens", e.reused_tokens},
@@ -192,7 +193,7 @@ class WholeMessage : public WholeReply {
                                {"input", arguments_object(call.arguments)}});
         reply["stop_reason"] = stop_reason(a.end);
         reply["stop_sequence"] = stop_sequence(a.end);
-        reply["usage"] = usage_json(a.end);
+        reply["usage"] = tokens_json(a.end);
         return reply;
     }
     ModelService& model_;
@@ -240,7 +241,7 @@ class StreamedMessage : public StreamReply {
         close_block();
         send({{"type", "message_delta"},
               {"delta", {{"stop_reason", stop_reason(end_)}, {"stop_sequence", stop_sequence(end_)}}},
-              {"usage", usage_json(end_)}});
+              {"usage", tokens_json(end_)}});
         send({{"type", "message_stop"}});
         close(end_);
     }
@@ -291,7 +292,7 @@ void messages(ModelService& model, const std::shared_ptr<Exchange>& exchange, co
     const auto most = body.integer("max_tokens", 1, INT32_MAX);
     if (!most) body.fail("max_tokens", "a number of tokens of at least 1");
     r.options.max_tokens = *most;
-    read_tool_choice(body, r);
+    read_anthropic_tool_choice(body, r);
     const bool thinking = read_thinking(body, r);
     std::shared_ptr<AnswerSink> sink;
     if (body.boolean("stream", false))

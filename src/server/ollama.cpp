@@ -50,7 +50,7 @@ void read_think(const Fields& body, AnswerRequest& r) {
     }
 }
 
-void read_format(const Fields& body, AnswerRequest& r) {
+void read_ollama_format(const Fields& body, AnswerRequest& r) {
     const Json* format = body.find("format");
     if (!format || (format->is_string() && format->get<std::string>().empty())) return;
     if (format->is_object()) {
@@ -67,7 +67,7 @@ void refuse_images(const Fields& fields) {
         fields.unsupported("images", "this model reads text alone");
 }
 
-Message read_message(const Fields& m) {
+Message read_ollama_message(const Fields& m) {
     Message r;
     r.role = m.need_text("role");
     if (r.role != "system" && r.role != "user" && r.role != "assistant" && r.role != "tool")
@@ -173,7 +173,7 @@ class StreamedOllama : public StreamReply {
 void answer(ModelService& model, const std::shared_ptr<Exchange>& exchange, const Fields& body,
             AnswerRequest r, Shape shape) {
     read_think(body, r);
-    read_format(body, r);
+    read_ollama_format(body, r);
     std::shared_ptr<AnswerSink> sink;
     if (body.boolean("stream", true))
         sink = std::make_shared<StreamedOllama>(model, exchange, shape);
@@ -202,7 +202,7 @@ std::string family_details(const EngineInfo& info, Json& details) {
     return info.architecture;
 }
 
-Json model_json(const ModelService& model) {
+Json tag_json(const ModelService& model) {
     const EngineInfo& info = model.engine().info();
     Json details;
     family_details(info, details);
@@ -230,7 +230,7 @@ void ollama_chat(ModelService& model, const std::shared_ptr<Exchange>& exchange,
     r.key = key;
     r.chat.emplace();
     for (size_t i = 0; i < list->size(); ++i)
-        r.chat->messages.push_back(read_message(item(*list, i, "messages")));
+        r.chat->messages.push_back(read_ollama_message(item(*list, i, "messages")));
     if (const Json* tools = body.array("tools", 1024); tools && !tools->empty()) {
         for (size_t i = 0; i < tools->size(); ++i) read_function_tool(item(*tools, i, "tools"));
         r.chat->tools = dump(*tools);
@@ -309,11 +309,11 @@ void ollama_show(ModelService& model, Exchange& exchange) {
 }
 
 void ollama_tags(ModelService& model, Exchange& exchange) {
-    exchange.respond({.body = dump({{"models", Json::array({model_json(model)})}})});
+    exchange.respond({.body = dump({{"models", Json::array({tag_json(model)})}})});
 }
 
 void ollama_ps(ModelService& model, Exchange& exchange) {
-    Json entry = model_json(model);
+    Json entry = tag_json(model);
     entry["size_vram"] = 0;
     entry["context_length"] = model.scheduler().context();
     entry["expires_at"] = "9999-12-31T23:59:59Z";

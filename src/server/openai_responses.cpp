@@ -114,7 +114,7 @@ void read_text_format(const Fields& body, AnswerRequest& r) {
 }
 
 /// What the response object repeats of its request, and what stays when it is stored.
-struct Asked {
+struct AskedResponse {
     std::string id{}, asker{}, instructions{}, previous{};
     bool store = true;
     int64_t created = int64_t(std::time(nullptr));
@@ -156,7 +156,7 @@ Json call_item(Items& items, size_t index, const ToolCall& call, const char* sta
             {"call_id", call.id},         {"name", call.name},       {"arguments", call.arguments}};
 }
 
-Json response_json(const ModelService& model, const Asked& asked, const char* status) {
+Json response_json(const ModelService& model, const AskedResponse& asked, const char* status) {
     return {{"id", asked.id},
             {"object", "response"},
             {"created_at", asked.created},
@@ -177,7 +177,7 @@ Json response_json(const ModelService& model, const Asked& asked, const char* st
             {"usage", nullptr}};
 }
 
-Json finished_json(const ModelService& model, const Asked& asked, const Answer& a, Items& items) {
+Json finished_json(const ModelService& model, const AskedResponse& asked, const Answer& a, Items& items) {
     const bool cut = a.end.reason == StopReason::length || a.end.reason == StopReason::context_full;
     Json j = response_json(model, asked, cut ? "incomplete" : "completed");
     if (cut) j["incomplete_details"] = {{"reason", "max_output_tokens"}};
@@ -194,7 +194,7 @@ Json finished_json(const ModelService& model, const Asked& asked, const Answer& 
     return j;
 }
 
-void remember(ResponseStore& store, const Asked& asked, const Answer& a, const Json& reply) {
+void remember(ResponseStore& store, const AskedResponse& asked, const Answer& a, const Json& reply) {
     if (!asked.store) return;
     StoredResponse stored{asked.asker, asked.messages, dump(reply)};
     stored.messages.push_back(
@@ -204,7 +204,8 @@ void remember(ResponseStore& store, const Asked& asked, const Answer& a, const J
 
 class WholeResponse : public WholeReply {
   public:
-    WholeResponse(ModelService& model, ResponseStore& store, std::shared_ptr<Exchange> exchange, Asked asked)
+    WholeResponse(ModelService& model, ResponseStore& store, std::shared_ptr<Exchange> exchange,
+                  AskedResponse asked)
         : WholeReply(std::move(exchange), ApiFamily::openai, 1),
           model_(model),
           store_(store),
@@ -219,13 +220,13 @@ class WholeResponse : public WholeReply {
     }
     ModelService& model_;
     ResponseStore& store_;
-    Asked asked_;
+    AskedResponse asked_;
 };
 
 class StreamedResponse : public StreamReply {
   public:
     StreamedResponse(ModelService& model, ResponseStore& store, std::shared_ptr<Exchange> exchange,
-                     Asked asked)
+                     AskedResponse asked)
         : StreamReply(std::move(exchange), ApiFamily::openai, Framing::named_events),
           model_(model),
           store_(store),
@@ -337,7 +338,7 @@ class StreamedResponse : public StreamReply {
 
     ModelService& model_;
     ResponseStore& store_;
-    Asked asked_;
+    AskedResponse asked_;
     Answer answer_;
     Items items_;
     uint64_t sequence_ = 0;
@@ -352,7 +353,7 @@ void responses(ModelService& model, ResponseStore& store, const std::shared_ptr<
     const Json json = parse_body(exchange->request().body);
     const Fields body(json, "");
     model.check_name(body.text("model").value_or(""));
-    Asked asked;
+    AskedResponse asked;
     asked.id = new_id("resp_");
     asked.asker = key;
     asked.store = body.boolean("store", true);

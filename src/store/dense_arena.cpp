@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/fail.h"
+#include "core/sizes.h"
 
 namespace sluice {
 
@@ -12,13 +13,6 @@ namespace {
 
 constexpr uint64_t largest_gap = 64 << 10;  // a hole in a run that is cheaper to read than to seek over
 constexpr uint64_t request_bytes = 8 << 20;
-
-uint64_t align_down(uint64_t x, uint64_t to) {
-    return x / to * to;
-}
-uint64_t align_up(uint64_t x, uint64_t to) {
-    return (x + to - 1) / to * to;
-}
 
 }  // namespace
 

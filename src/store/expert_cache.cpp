@@ -17,13 +17,6 @@ uint64_t tag_of(uint32_t slot, uint32_t slice) {
     return uint64_t(slot) * 3 + slice;
 }
 
-uint64_t align_down(uint64_t x, uint64_t to) {
-    return x / to * to;
-}
-uint64_t align_up(uint64_t x, uint64_t to) {
-    return (x + to - 1) / to * to;
-}
-
 /// Layers whose slots differ by less than this share them: what is wasted is less than what a split would
 /// cost in hits.
 constexpr double same_class = 1.06;

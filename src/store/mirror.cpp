@@ -10,7 +10,7 @@ namespace sluice {
 
 namespace {
 
-constexpr uint64_t block = 4096, sampled_blocks = 64, most_header = 64 << 20;
+constexpr uint64_t sample_bytes = 4096, sampled_blocks = 64, most_header = 64 << 20;
 
 /// Throws if bytes [offset, offset + n) of the two files differ.
 void compare(const ReadFile& original, const ReadFile& copy, uint64_t offset, uint64_t n) {
@@ -42,7 +42,7 @@ void check_copy(const GgufShard& shard, const std::filesystem::path& path) {
     const ReadFile original(shard.path), copy(path);
     compare(original, copy, 0, std::min({shard.data_offset, most_header, size}));
     for (uint64_t i = 0; i <= sampled_blocks; ++i) {
-        const uint64_t n = std::min(block, size), at = (size - n) / sampled_blocks * i;
+        const uint64_t n = std::min(sample_bytes, size), at = (size - n) / sampled_blocks * i;
         compare(original, copy, i == sampled_blocks ? size - n : at, n);
     }
 }

@@ -12,7 +12,7 @@ struct PolicyName {
     CachePolicy policy;
     std::string_view name;
 };
-constexpr PolicyName names[] = {
+constexpr PolicyName policy_names[] = {
     {CachePolicy::lru, "lru"}, {CachePolicy::slru, "slru"}, {CachePolicy::lfru, "lfru"}};
 
 constexpr uint32_t none = UINT32_MAX;
@@ -154,11 +154,11 @@ class Lfru : public EvictionPolicy {
 }  // namespace
 
 std::string_view to_string(CachePolicy policy) {
-    return names[size_t(policy)].name;
+    return policy_names[size_t(policy)].name;
 }
 
 CachePolicy parse_cache_policy(std::string_view text) {
-    for (const auto& n : names)
+    for (const auto& n : policy_names)
         if (n.name == text) return n.policy;
     fail(ErrorCode::invalid_argument, "expected a cache policy of lru, slru or lfru, found \"{}\"", text);
 }

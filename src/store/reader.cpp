@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "core/descriptor.h"
 #include "core/fail.h"
 #include "core/memory.h"
 #include "store/pread_reader.h"
@@ -23,11 +24,11 @@ struct IoName {
     IoMode mode;
     std::string_view name;
 };
-constexpr IoName names[] = {{IoMode::automatic, "auto"},
-                            {IoMode::uring, "uring"},
-                            {IoMode::pread, "pread"},
-                            {IoMode::buffered, "buffered"},
-                            {IoMode::mmap, "mmap"}};
+constexpr IoName io_names[] = {{IoMode::automatic, "auto"},
+                               {IoMode::uring, "uring"},
+                               {IoMode::pread, "pread"},
+                               {IoMode::buffered, "buffered"},
+                               {IoMode::mmap, "mmap"}};
 
 /// File systems that take O_DIRECT and buffer all the same, or pass it on to who knows what.
 struct SilentlyBuffered {
@@ -37,35 +38,28 @@ struct SilentlyBuffered {
 constexpr SilentlyBuffered silently_buffered[] = {
     {0x01021994, "tmpfs"}, {0x858458f6, "ramfs"}, {0x794c7630, "overlay"}, {0x65735546, "FUSE"}};
 
-struct Descriptor {
-    int fd;
-    ~Descriptor() {
-        if (fd >= 0) ::close(fd);
-    }
-};
-
 /// The least alignment of a direct read that works and gives the same bytes as a buffered one; 0 and a reason
 /// if none does.
 uint64_t verified_alignment(const std::filesystem::path& path, std::string& reason) {
-    const Descriptor direct{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT)},
-        plain{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (plain.fd < 0) fail(ErrorCode::io, "cannot open {}: {}", path.string(), std::strerror(errno));
-    if (direct.fd < 0) {
+    const Descriptor direct(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT)),
+        plain(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (plain.get() < 0) fail(ErrorCode::io, "cannot open {}: {}", path.string(), std::strerror(errno));
+    if (direct.get() < 0) {
         reason = "the file system refuses direct reads";
         return 0;
     }
     uint64_t least = 512;
 #if defined(STATX_DIOALIGN)
     struct statx st;
-    if (::statx(direct.fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN) &&
-        st.stx_dio_offset_align)
+    if (::statx(direct.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
+        (st.stx_mask & STATX_DIOALIGN) && st.stx_dio_offset_align)
         least = std::max<uint64_t>(st.stx_dio_offset_align, st.stx_dio_mem_align);
 #endif
     const Memory a(64 << 10), b(64 << 10);
     for (uint64_t alignment = least; alignment <= 4096; alignment *= 2) {
-        const ssize_t n = ::pread(direct.fd, a.data(), alignment, 0);
+        const ssize_t n = ::pread(direct.get(), a.data(), alignment, 0);
         if (n < 0 && errno == EINVAL) continue;
-        const ssize_t m = ::pread(plain.fd, b.data(), alignment, 0);
+        const ssize_t m = ::pread(plain.get(), b.data(), alignment, 0);
         if (n > 0 && n == m && std::memcmp(a.data(), b.data(), size_t(n)) == 0)
             return std::max<uint64_t>(alignment, 4096);
         break;
@@ -87,11 +81,11 @@ bool ring_works(std::string& reason) {
 }  // namespace
 
 std::string_view to_string(IoMode mode) {
-    return names[size_t(mode)].name;
+    return io_names[size_t(mode)].name;
 }
 
 IoMode parse_io_mode(std::string_view text) {
-    for (const auto& n : names)
+    for (const auto& n : io_names)
         if (n.name == text) return n.mode;
     fail(ErrorCode::invalid_argument,
          "expected --io to be auto, uring, pread, buffered or mmap, found \"{}\"", text);

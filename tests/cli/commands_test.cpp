@@ -13,7 +13,7 @@
 namespace sluice::test {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::vector<float> floats(const std::string& bytes) {
     std::vector<float> values(bytes.size() / sizeof(float));
@@ -52,7 +52,7 @@ TEST(Program, FindsModelsByName) {
 TEST(Inspect, CountsTheBundledModel) {
     const Finished f = sluice({"inspect", rill(), "--json", "--tensors", "--metadata"});
     ASSERT_EQ(f.status, 0) << f.err;
-    const Json j = Json::parse(f.out);
+    const OrderedJson j = OrderedJson::parse(f.out);
     EXPECT_EQ(j.at("architecture"), "deepseek2");
     EXPECT_EQ(j.at("name"), "Rill");
     EXPECT_NEAR(j.at("parameters").get<double>(), 24.3e6, 0.05e6);
@@ -95,7 +95,7 @@ TEST(Inspect, ShowsTextForPeople) {
 TEST(Inspect, CopesWithWhatSluiceCannotRun) {
     const Finished f = sluice({"inspect", SLUICE_TEST_DATA "/tokenizers/ggml-vocab-gpt-2.gguf", "--json"});
     ASSERT_EQ(f.status, 0) << f.err;
-    const Json j = Json::parse(f.out);
+    const OrderedJson j = OrderedJson::parse(f.out);
     EXPECT_EQ(j.at("architecture"), "gpt2");
     EXPECT_EQ(j.at("parameters"), 0);
     EXPECT_EQ(j.at("n_layers"), 12);
@@ -144,7 +144,7 @@ TEST(Tokenize, ReadsVocabularyOnlyFiles) {
 }
 
 TEST(Template, RendersCasesToTheByte) {
-    const Json cases = Json::parse(read_file(SLUICE_TEST_DATA "/templates/cases.json"));
+    const OrderedJson cases = OrderedJson::parse(read_file(SLUICE_TEST_DATA "/templates/cases.json"));
     int compared = 0;
     for (size_t i = 0; i < cases.size(); i += 5) {
         const auto& c = cases[i];
@@ -162,10 +162,11 @@ TEST(Template, TellsWhatIsTrusted) {
         R"({"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true})";
     const std::string expected = "<｜begin▁of▁sentence｜><｜User｜>Hi<｜Assistant｜><think>\n";
     EXPECT_EQ(sluice({"template", rill(), "--input", "-"}, input).out, expected);
-    const Json j = Json::parse(sluice({"template", rill(), "--input", "-", "--trusted"}, input).out);
+    const OrderedJson j =
+        OrderedJson::parse(sluice({"template", rill(), "--input", "-", "--trusted"}, input).out);
     const size_t hi = expected.find("Hi");
     EXPECT_EQ(j.at("text"), expected);
-    EXPECT_EQ(j.at("trusted"), (Json{{0, hi}, {hi + 2, expected.size()}}));
+    EXPECT_EQ(j.at("trusted"), (OrderedJson{{0, hi}, {hi + 2, expected.size()}}));
     EXPECT_EQ(sluice({"template", rill(), "--input", "-"}, "{}").status, 1);
     EXPECT_EQ(sluice({"template", rill(), "--input", "-"}, "[").status, 1);
 }
@@ -173,7 +174,7 @@ TEST(Template, TellsWhatIsTrusted) {
 TEST(Logits, AgreeWithTheReference) {
     const TemporaryFolder folder;
     const std::string golden = SLUICE_TEST_DATA "/golden/deepseek-v3";
-    const Json c = Json::parse(read_file(golden + "/case.json"));
+    const OrderedJson c = OrderedJson::parse(read_file(golden + "/case.json"));
     const auto expected = floats(read_file(golden + "/logits.f32"));
     const auto run = [&](const std::string& batch) {
         const Finished f = sluice({"logits", golden + "/model.gguf", "--tokens", "-", "--out",

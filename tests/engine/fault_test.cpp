@@ -19,7 +19,7 @@ using test::least_budget;
 using test::outcome_of;
 using test::same_bits;
 
-constexpr uint32_t batch = 16;
+constexpr uint32_t prompt_batch = 16;
 
 class Faults : public testing::Test {
   protected:
@@ -27,7 +27,7 @@ class Faults : public testing::Test {
         fs::create_directories(folder / "own");
         fs::create_directories(folder / "mirror");
         fs::copy_file(test::synthetic(), model);
-        options.threads = 2, options.context = 256, options.batch = batch;
+        options.threads = 2, options.context = 256, options.batch = prompt_batch;
         static const uint64_t least = least_budget(test::synthetic(), options);
         options.ram_bytes = least;
     }
@@ -63,11 +63,11 @@ class Faults : public testing::Test {
 
 TEST_F(Faults, AFileThatIsCutIsAnErrorThatNamesItAndTheEngineLives) {
     const Engine engine = Engine::open(model.string(), options);
-    const auto good = outcome_of(engine, batch);
+    const auto good = outcome_of(engine, prompt_batch);
     const uint64_t size = fs::file_size(model);
     fs::resize_file(model, size / 2);
     for (int i = 0; i < 3; ++i) {
-        const std::string what = error_of([&] { outcome_of(engine, batch); });
+        const std::string what = error_of([&] { outcome_of(engine, prompt_batch); });
         EXPECT_NE(what.find("model.gguf"), std::string::npos) << what;
     }
     EXPECT_GT(good.logits.size(), 0u);
@@ -75,8 +75,8 @@ TEST_F(Faults, AFileThatIsCutIsAnErrorThatNamesItAndTheEngineLives) {
 
 TEST_F(Faults, AFileThatIsWrittenToIsAnErrorNotAWrongToken) {
     const Engine engine = Engine::open(model.string(), options);
-    outcome_of(engine, batch);
-    Session session(engine, {.context = 256, .batch = batch});
+    outcome_of(engine, prompt_batch);
+    Session session(engine, {.context = 256, .batch = prompt_batch});
     const std::vector<TokenId> prompt = {1, 2, 3};
     session.prefill(prompt);
     write_byte(model, fs::file_size(model) - 100);
@@ -88,23 +88,23 @@ TEST_F(Faults, AFileThatIsWrittenToIsAnErrorNotAWrongToken) {
 
 TEST_F(Faults, AFileThatIsReplacedOrDeletedIsStillTheOneThatWasOpened) {
     const Engine engine = Engine::open(model.string(), options);
-    const auto good = outcome_of(engine, batch);
+    const auto good = outcome_of(engine, prompt_batch);
     std::ofstream(folder / "other") << "another model";
     fs::rename(folder / "other", model);
-    EXPECT_TRUE(same_bits(outcome_of(engine, batch).logits, good.logits));
+    EXPECT_TRUE(same_bits(outcome_of(engine, prompt_batch).logits, good.logits));
     fs::remove(model);
-    EXPECT_TRUE(same_bits(outcome_of(engine, batch).logits, good.logits));
+    EXPECT_TRUE(same_bits(outcome_of(engine, prompt_batch).logits, good.logits));
 }
 
 TEST_F(Faults, AMirrorHelpsAndDoesNotChangeABit) {
-    const auto good = outcome_of(Engine::open(model.string(), options), batch);
+    const auto good = outcome_of(Engine::open(model.string(), options), prompt_batch);
     copy_to_mirror();
     options.mirrors = {(folder / "mirror").string()};
     for (const char* io : {"auto", "pread", "buffered"}) {
         options.io = io;
         const Engine engine = Engine::open(model.string(), options);
         EXPECT_EQ(engine.info().io.rfind("2 drives: ", 0), 0u) << engine.info().io;
-        EXPECT_TRUE(same_bits(outcome_of(engine, batch).logits, good.logits)) << io;
+        EXPECT_TRUE(same_bits(outcome_of(engine, prompt_batch).logits, good.logits)) << io;
         EXPECT_TRUE(engine.take_notices().empty());
     }
     options.io = "mmap";
@@ -112,19 +112,19 @@ TEST_F(Faults, AMirrorHelpsAndDoesNotChangeABit) {
 }
 
 TEST_F(Faults, AMirrorThatVanishesIsDroppedWithANotice) {
-    const auto good = outcome_of(Engine::open(model.string(), options), batch);
+    const auto good = outcome_of(Engine::open(model.string(), options), prompt_batch);
     copy_to_mirror();
     options.mirrors = {(folder / "mirror").string()};
     const Engine engine = Engine::open(model.string(), options);
-    outcome_of(engine, batch);
+    outcome_of(engine, prompt_batch);
     fs::resize_file(mirrored, 4096);
-    EXPECT_TRUE(same_bits(outcome_of(engine, batch).logits, good.logits));
+    EXPECT_TRUE(same_bits(outcome_of(engine, prompt_batch).logits, good.logits));
     const auto notices = engine.take_notices();
     ASSERT_EQ(notices.size(), 1u);
     EXPECT_NE(notices[0].find((folder / "mirror").string()), std::string::npos) << notices[0];
     // What comes back later is not trusted.
     fs::resize_file(mirrored, fs::file_size(model));
-    EXPECT_TRUE(same_bits(outcome_of(engine, batch).logits, good.logits));
+    EXPECT_TRUE(same_bits(outcome_of(engine, prompt_batch).logits, good.logits));
 }
 
 TEST_F(Faults, AMirrorThatIsNoCopyIsRefusedByName) {

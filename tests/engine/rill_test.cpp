@@ -9,14 +9,14 @@
 namespace sluice {
 namespace {
 
-struct Case {
+struct Question {
     std::string prompt, text;
     std::vector<int32_t> ids;
 };
 
 /// The prompts of greedy.json whose best token leads clearly: rounding does not change them.
-std::vector<Case> clear_cases() {
-    std::vector<Case> cases;
+std::vector<Question> clear_cases() {
+    std::vector<Question> cases;
     for (const auto& j : test::read_json(test::data("rill/greedy.json")))
         if (j["smallest_lead"] > 0.5) cases.push_back({j["prompt"], j["text"], j["ids"]});
     return cases;
@@ -31,7 +31,7 @@ SamplingOptions greedy() {
 void expect_answers(const Engine& engine, const SessionOptions& options, const std::string& what) {
     ASSERT_EQ(clear_cases().size(), 5u);
     Session session(engine, options);
-    for (const Case& c : clear_cases()) {
+    for (const Question& c : clear_cases()) {
         const Prompt prompt = engine.render({.messages = {{.role = "user", .content = c.prompt}}});
         EXPECT_TRUE(prompt.opens_reasoning);
         session.prefill(prompt.tokens);

@@ -12,7 +12,7 @@
 namespace sluice {
 namespace {
 
-SamplingOptions greedy() {
+SamplingOptions without_chance() {
     SamplingOptions s;
     s.temperature = 0;
     return s;
@@ -40,15 +40,16 @@ TEST_F(RillSession, ReusesTheLongestPrefixAndGivesTheSameTokens) {
     Session fresh(engine), reused(engine);
     fresh.prefill(second);
     reused.prefill(first);
-    reused.generate({.sampling = greedy(), .max_tokens = 20});
+    reused.generate({.sampling = without_chance(), .max_tokens = 20});
     reused.prefill(second);
     EXPECT_GT(reused.stats().reused_tokens, 5u);
     EXPECT_LT(reused.stats().reused_tokens, second.size());
-    EXPECT_EQ(reused.generate({.sampling = greedy()}).tokens, fresh.generate({.sampling = greedy()}).tokens);
+    EXPECT_EQ(reused.generate({.sampling = without_chance()}).tokens,
+              fresh.generate({.sampling = without_chance()}).tokens);
     // The very same prompt again: one token is computed for its logits.
     reused.prefill(second);
     EXPECT_EQ(reused.stats().reused_tokens, second.size() - 1);
-    EXPECT_EQ(reused.generate({.sampling = greedy()}).text,
+    EXPECT_EQ(reused.generate({.sampling = without_chance()}).text,
               "ones 2+1=3\ntens 1+3=4\n</think>\n\n12 + 31 = 43");
 }
 
@@ -60,7 +61,7 @@ TEST_F(RillSession, APromptThatDoesNotFitIsToldBothNumbers) {
     EXPECT_NE(told.find("64"), std::string::npos) << told;
     EXPECT_NE(told.find("--ctx"), std::string::npos) << told;
     session.prefill(prompt("Who are you?"));  // the session goes on
-    EXPECT_FALSE(session.generate({.sampling = greedy(), .max_tokens = 5}).tokens.empty());
+    EXPECT_FALSE(session.generate({.sampling = without_chance(), .max_tokens = 5}).tokens.empty());
     EXPECT_NE(message_of([&] { Session(engine, {.context = 5000}); }).find("4096"), std::string::npos);
 }
 
@@ -68,7 +69,7 @@ TEST_F(RillSession, StopsWhenTheContextIsFull) {
     const auto p = prompt("Tell me a story.");
     Session session(engine, {.context = uint32_t(p.size()) + 10});
     session.prefill(p);
-    const Generated g = session.generate({.sampling = greedy(), .ignore_end = true});
+    const Generated g = session.generate({.sampling = without_chance(), .ignore_end = true});
     EXPECT_EQ(g.reason, StopReason::context_full);
     EXPECT_EQ(g.tokens.size(), 11u);  // ten that are in the cache, and one more
 }
@@ -77,25 +78,26 @@ TEST_F(RillSession, StopsAtTextsAndLengths) {
     Session session(engine);
     session.prefill(prompt("What is 12+30?"));
     std::string streamed;
-    const Generated g =
-        session.generate({.sampling = greedy(), .stop = {"tens 1+3", "never"}}, [&](std::string_view t) {
-            streamed += t;
-            return true;
-        });
+    const Generated g = session.generate({.sampling = without_chance(), .stop = {"tens 1+3", "never"}},
+                                         [&](std::string_view t) {
+                                             streamed += t;
+                                             return true;
+                                         });
     EXPECT_EQ(g.reason, StopReason::stop_text);
     EXPECT_EQ(g.text, "ones 2+0=2\n");
     EXPECT_EQ(streamed, g.text);
     session.prefill(prompt("What is 12+30?"));
-    const Generated three = session.generate({.sampling = greedy(), .max_tokens = 3});
+    const Generated three = session.generate({.sampling = without_chance(), .max_tokens = 3});
     EXPECT_EQ(three.reason, StopReason::length);
     EXPECT_EQ(three.tokens.size(), 3u);
-    EXPECT_EQ(session.generate({.sampling = greedy(), .max_tokens = 0}).tokens.size(), 0u);
+    EXPECT_EQ(session.generate({.sampling = without_chance(), .max_tokens = 0}).tokens.size(), 0u);
 }
 
 TEST_F(RillSession, IgnoringTheEndGoesOn) {
     Session session(engine);
     session.prefill(prompt("Who are you?"));
-    const Generated g = session.generate({.sampling = greedy(), .max_tokens = 40, .ignore_end = true});
+    const Generated g =
+        session.generate({.sampling = without_chance(), .max_tokens = 40, .ignore_end = true});
     EXPECT_EQ(g.tokens.size(), 40u);
     EXPECT_EQ(g.reason, StopReason::length);
 }
@@ -108,14 +110,15 @@ TEST_F(RillSession, IsCancelledFromAnotherThread) {
         while (!started) std::this_thread::yield();
         session.cancel();
     });
-    const Generated g = session.generate({.sampling = greedy(), .ignore_end = true}, [&](std::string_view) {
-        started = true;
-        return true;
-    });
+    const Generated g =
+        session.generate({.sampling = without_chance(), .ignore_end = true}, [&](std::string_view) {
+            started = true;
+            return true;
+        });
     other.join();
     EXPECT_EQ(g.reason, StopReason::cancelled);
     session.prefill(prompt("What is 12+30?"));
-    EXPECT_EQ(session.generate({.sampling = greedy()}).text,
+    EXPECT_EQ(session.generate({.sampling = without_chance()}).text,
               "ones 2+0=2\ntens 1+3=4\n</think>\n\n12 + 30 = 42");
 }
 
@@ -125,7 +128,7 @@ TEST_F(RillSession, TwoSessionsAtOnceGiveWhatEachGivesAlone) {
     const auto ask = [&](int i) {
         Session session(engine, {.kv_type = i ? KvType::f16 : KvType::q8_0});
         session.prefill(prompt(questions[i]));
-        return session.generate({.sampling = greedy()}).text;
+        return session.generate({.sampling = without_chance()}).text;
     };
     for (int i : {0, 1}) alone[i] = ask(i);
     std::thread first([&] { together[0] = ask(0); }), second([&] { together[1] = ask(1); });

@@ -17,7 +17,7 @@
 namespace sluice {
 namespace {
 
-constexpr uint32_t rows = 96, cols = 1024;
+constexpr uint32_t n_rows = 96, n_cols = 1024;
 
 /// Root mean square over tokens and rows of |y - exact| / (|x| |w|), Euclidean norms, 1024 columns. ordinary:
 /// x is normal. outliers: beside that, one value in 256 is a hundred times larger, as in the residual streams
@@ -47,15 +47,15 @@ using Floats = std::vector<float>;
 
 double norm(const float* v) {
     double squares = 0;
-    for (uint32_t i = 0; i < cols; ++i) squares += double(v[i]) * v[i];
+    for (uint32_t i = 0; i < n_cols; ++i) squares += double(v[i]) * v[i];
     return std::sqrt(squares);
 }
 
-/// Tokens (n, cols), one after the other.
+/// Tokens (n, columns), one after the other.
 Floats ordinary(uint32_t n) {
     std::mt19937_64 random(n);
     std::normal_distribution<float> normal;
-    Floats x(size_t(n) * cols);
+    Floats x(size_t(n) * n_cols);
     for (float& v : x) v = normal(random);
     return x;
 }
@@ -68,21 +68,21 @@ Floats with_outliers(uint32_t n) {
 
 class Matrix {
   public:
-    Matrix(TensorType type, double deviation) : type_(type), bytes_(rows * *row_bytes(type, cols)) {
+    Matrix(TensorType type, double deviation) : type_(type), bytes_(n_rows * *row_bytes(type, n_cols)) {
         RandomBlocks(type, deviation).fill(bytes_, 5);
         decode_all();
     }
     void clear_row(uint32_t r) {
-        const size_t size = bytes_.size() / rows;
+        const size_t size = bytes_.size() / n_rows;
         std::memset(bytes_.data() + r * size, 0, size);
         decode_all();
     }
-    MatrixView view() const { return {type_, bytes_.data(), rows, cols, bytes_.size() / rows}; }
-    const float* row(uint32_t r) const { return decoded_.data() + size_t(r) * cols; }
+    MatrixView view() const { return {type_, bytes_.data(), n_rows, n_cols, bytes_.size() / n_rows}; }
+    const float* row(uint32_t r) const { return decoded_.data() + size_t(r) * n_cols; }
 
   private:
     void decode_all() {
-        decoded_.resize(size_t(rows) * cols);
+        decoded_.resize(size_t(n_rows) * n_cols);
         decode(type_, bytes_.data(), decoded_.data(), decoded_.size());
     }
     TensorType type_;
@@ -93,9 +93,9 @@ class Matrix {
 Floats multiply(Isa isa, const Matrix& w, const Floats& x) {
     ThreadPool pool(1);
     Kernels kernels(pool, isa);
-    const auto n = uint32_t(x.size() / cols);
-    Floats y(size_t(n) * rows, NAN);
-    kernels.multiply({w.view(), {x.data(), cols}, {y.data(), rows}, n});
+    const auto n = uint32_t(x.size() / n_cols);
+    Floats y(size_t(n) * n_rows, NAN);
+    kernels.multiply({w.view(), {x.data(), n_cols}, {y.data(), n_rows}, n});
     return y;
 }
 
@@ -106,18 +106,18 @@ struct Errors {
 /// Relative to the norms. Where a norm is 0 or close to it the error is absolute in float's smallest numbers.
 Errors errors_of(const Floats& y, const Matrix& w, const Floats& x) {
     Errors e;
-    const size_t n = x.size() / cols;
+    const size_t n = x.size() / n_cols;
     for (size_t t = 0; t < n; ++t)
-        for (uint32_t r = 0; r < rows; ++r) {
+        for (uint32_t r = 0; r < n_rows; ++r) {
             double exact = 0;
-            for (uint32_t c = 0; c < cols; ++c) exact += double(x[t * cols + c]) * w.row(r)[c];
-            const double norms = norm(&x[t * cols]) * norm(w.row(r));
-            const double error = std::abs(y[t * rows + r] - exact) /
+            for (uint32_t c = 0; c < n_cols; ++c) exact += double(x[t * n_cols + c]) * w.row(r)[c];
+            const double norms = norm(&x[t * n_cols]) * norm(w.row(r));
+            const double error = std::abs(y[t * n_rows + r] - exact) /
                                  std::max(norms, double(std::numeric_limits<float>::min()));
             e.rms += error * error;
             e.largest = std::isfinite(error) ? std::max(e.largest, error) : INFINITY;
         }
-    e.rms = std::sqrt(e.rms / double(n * rows));
+    e.rms = std::sqrt(e.rms / double(n * n_rows));
     return e;
 }
 
@@ -176,15 +176,15 @@ TEST(Accuracy, TheScaleOfActivationsDoesNotChangeABit) {
 }
 
 TEST(Accuracy, ZerosStayZerosAndDenormalsDoNoHarm) {
-    Floats zeros(3 * cols, 0.0f), denormals = ordinary(3), half = ordinary(3);
+    Floats zeros(3 * n_cols, 0.0f), denormals = ordinary(3), half = ordinary(3);
     for (float& v : denormals) v *= 1e-41f;
     for (size_t t = 0; t < 3; ++t)  // blocks of zeros among others
-        for (uint32_t c = 256; c < 512; ++c) half[t * cols + c] = 0;
+        for (uint32_t c = 256; c < 512; ++c) half[t * n_cols + c] = 0;
     for (const Accuracy& a : accuracies) {
         const char* type = info(a.type).name.data();
         Matrix w(a.type, 0.02);
         w.clear_row(7);
-        w.clear_row(rows - 1);
+        w.clear_row(n_rows - 1);
         for (const Isa isa : available_isas()) {
             for (const float y : multiply(isa, w, zeros)) EXPECT_EQ(y, 0.0f) << type;
             for (const float y : multiply(isa, w, denormals)) EXPECT_LT(std::abs(y), 1e-38f) << type;
@@ -192,7 +192,7 @@ TEST(Accuracy, ZerosStayZerosAndDenormalsDoNoHarm) {
             expect_within(errors_of(y, w, half), a.ordinary, type, isa, "blocks of zeros");
             if (norm(w.row(7)) == 0) {
                 EXPECT_EQ(y[7], 0.0f) << type;
-                EXPECT_EQ(y[rows - 1], 0.0f) << type;
+                EXPECT_EQ(y[n_rows - 1], 0.0f) << type;
             }
         }
     }

@@ -53,14 +53,14 @@ class StagedReader : public Reader {
 };
 
 constexpr uint64_t slice = 64;
-constexpr uint32_t n_layers = 2, n_experts = 8;
+constexpr uint32_t warmed_layers = 2, experts_each = 8;
 
-std::vector<LayerSource> sources() {
-    std::vector<LayerSource> layers(n_layers);
+std::vector<LayerSource> two_layers() {
+    std::vector<LayerSource> layers(warmed_layers);
     uint64_t at = 0;
     for (auto& l : layers) {
-        l.n_experts = n_experts;
-        for (auto& s : l.slices) s = {0, at, slice, {}}, at += slice * n_experts;
+        l.n_experts = experts_each;
+        for (auto& s : l.slices) s = {0, at, slice, {}}, at += slice * experts_each;
     }
     return layers;
 }
@@ -69,7 +69,7 @@ class Warming : public testing::TestWithParam<CachePolicy> {
   protected:
     static constexpr uint64_t slot_bytes = 3 * (slice + 1);
     void make(uint32_t n_slots, uint32_t guess_room = 0) {
-        cache = std::make_unique<ExpertCache>(sources(), std::vector<std::string>{"file"},
+        cache = std::make_unique<ExpertCache>(two_layers(), std::vector<std::string>{"file"},
                                               n_slots * slot_bytes, 1, GetParam(), 1, guess_room);
         ASSERT_EQ(cache->n_slots(), n_slots);
         reader = std::make_unique<StagedReader>([this](const ReadOutcome& o) { cache->completed(o); });
@@ -87,8 +87,8 @@ class Warming : public testing::TestWithParam<CachePolicy> {
         return cache->stats().hits > before;
     }
     static std::vector<uint32_t> demands(const std::map<std::pair<uint32_t, uint32_t>, uint32_t>& of) {
-        std::vector<uint32_t> all(n_layers * n_experts);
-        for (const auto& [key, n] : of) all[key.first * n_experts + key.second] = n;
+        std::vector<uint32_t> all(warmed_layers * experts_each);
+        for (const auto& [key, n] : of) all[key.first * experts_each + key.second] = n;
         return all;
     }
     std::unique_ptr<ExpertCache> cache;
@@ -97,7 +97,7 @@ class Warming : public testing::TestWithParam<CachePolicy> {
 
 TEST_P(Warming, ReadsTheMostUsedFirstUntilTheSlotsAreFull) {
     make(6);
-    std::vector<uint32_t> used(n_layers * n_experts);
+    std::vector<uint32_t> used(warmed_layers * experts_each);
     for (uint32_t key = 0; key < used.size(); ++key) used[key] = 100 - key;
     cache->warm(used);
     EXPECT_LE(reader->waiting(), 12u) << "a few experts at a time";
@@ -124,16 +124,16 @@ TEST_P(Warming, UnusedExpertsAreNotRead) {
 
 TEST_P(Warming, LayersTakeTurnsAmongEquals) {
     make(4);
-    cache->warm(std::vector<uint32_t>(n_layers * n_experts, 7));
+    cache->warm(std::vector<uint32_t>(warmed_layers * experts_each, 7));
     reader->land_all();
-    for (uint32_t layer = 0; layer < n_layers; ++layer)
+    for (uint32_t layer = 0; layer < warmed_layers; ++layer)
         for (uint32_t e = 0; e < 2; ++e) EXPECT_TRUE(is_hit(layer, e)) << layer << " " << e;
 }
 
 TEST_P(Warming, ADemandPausesItAndARestLetsItGoOn) {
     make(10);
-    std::vector<uint32_t> used(n_layers * n_experts);
-    for (uint32_t e = 0; e < n_experts; ++e) used[e] = 50 - e;
+    std::vector<uint32_t> used(warmed_layers * experts_each);
+    for (uint32_t e = 0; e < experts_each; ++e) used[e] = 50 - e;
     cache->warm(used);
     reader->land(4);  // one expert, and a slice of the next
     demand(1, {0, 1});
@@ -166,7 +166,7 @@ TEST_P(Warming, WhatIsAskedForWhileItIsReadIsReadOnce) {
 
 TEST_P(Warming, TheMostUsedStaysLongest) {
     make(6);
-    std::vector<uint32_t> used(n_layers * n_experts);
+    std::vector<uint32_t> used(warmed_layers * experts_each);
     for (uint32_t e = 0; e < 6; ++e) used[e] = 60 - e;
     cache->warm(used);
     reader->land_all();
@@ -176,7 +176,7 @@ TEST_P(Warming, TheMostUsedStaysLongest) {
 
 TEST_P(Warming, LeavesRoomForGuesses) {
     make(16 - 1, 1);
-    cache->warm(std::vector<uint32_t>(n_layers * n_experts, 7));
+    cache->warm(std::vector<uint32_t>(warmed_layers * experts_each, 7));
     reader->land_all();
     EXPECT_EQ(cache->stats().warmed, 14u);
     const std::vector<uint32_t> guess = {7};
@@ -198,7 +198,7 @@ TEST_P(Warming, AFailedReadIsNotTriedAgain) {
 
 TEST_P(Warming, StoppedForGoodItStaysStopped) {
     make(10);
-    cache->warm(std::vector<uint32_t>(n_layers * n_experts, 7));
+    cache->warm(std::vector<uint32_t>(warmed_layers * experts_each, 7));
     cache->stop_warming();
     reader->land_all();
     EXPECT_LE(cache->stats().warmed, 4u);

@@ -62,15 +62,15 @@ Whole parsed(ToolFormat format, const std::vector<std::string_view>& pieces, boo
     return whole;
 }
 
-struct Case {
+struct CallCase {
     ToolFormat format;
     std::string text, expected;
     bool opens_reasoning = false;
 };
 
-const std::vector<Case>& cases() {
+const std::vector<CallCase>& cases() {
     using F = ToolFormat;
-    static const std::vector<Case> all{
+    static const std::vector<CallCase> all{
         {F::none, "a <tool_call>\n{\"name\": \"now\"} b\n", "[|a <tool_call>\n{\"name\": \"now\"} b\n]"},
         // Hermes, Qwen
         {F::hermes, "Just text.\n", "[|Just text.\n]"},
@@ -193,7 +193,7 @@ const std::vector<Case>& cases() {
 }
 
 TEST(ToolCalls, AreFoundWhereverTheStreamIsCut) {
-    for (const Case& c : cases()) {
+    for (const CallCase& c : cases()) {
         SCOPED_TRACE(std::string(to_string(c.format)) + ": " + c.text);
         const std::string_view text = c.text;
         ASSERT_EQ(parsed(c.format, {text}, c.opens_reasoning).shown(), c.expected);
@@ -218,7 +218,7 @@ TEST(ToolCalls, AreFoundWhereverTheStreamIsCut) {
 /// there.
 TEST(ToolCalls, BrokenOnesLoseNothing) {
     std::mt19937_64 random(1);
-    for (const Case& c : cases())
+    for (const CallCase& c : cases())
         for (size_t i = 0; i < c.text.size(); ++i) {
             std::string text = c.text;
             text.erase(i, i % 3 ? std::string::npos : 1 + random() % 5);
@@ -260,14 +260,14 @@ TEST(ToolCalls, LongOnesTakeTimeInProportion) {
     EXPECT_EQ(w.calls[0].arguments.size(), 7u * 300'000 + 9);
 }
 
-std::string read_file(const std::filesystem::path& path) {
+std::string template_text(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
 TEST(ToolCalls, TemplatesTellTheForm) {
     const std::filesystem::path data(SLUICE_TEST_DATA);
-    const auto of = [&](const char* name) { return tool_format_of(read_file(data / name)); };
+    const auto of = [&](const char* name) { return tool_format_of(template_text(data / name)); };
     EXPECT_EQ(of("templates/Qwen-Qwen3-0.6B.jinja"), ToolFormat::hermes);
     EXPECT_EQ(of("templates/Qwen-Qwen2.5-7B-Instruct.jinja"), ToolFormat::hermes);
     EXPECT_EQ(of("templates/Qwen-QwQ-32B.jinja"), ToolFormat::hermes);

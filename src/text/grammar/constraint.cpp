@@ -10,16 +10,16 @@ namespace sluice {
 
 namespace {
 
-constexpr size_t max_cache_bytes = 16 << 20;  // of each cache; then it begins anew
-constexpr uint64_t max_work = 30'000'000;     // steps of a parse for one mask
-constexpr uint32_t many = 200;                // nodes below one: better followed where they are
-constexpr size_t max_left_over = 4'000'000;   // ends of tokens
+constexpr size_t max_cache_bytes = 16 << 20;      // of each cache; then it begins anew
+constexpr uint64_t most_mask_steps = 30'000'000;  // steps of a parse for one mask
+constexpr uint32_t many = 200;                    // nodes below one: better followed where they are
+constexpr size_t max_left_over = 4'000'000;       // ends of tokens
 
 void check_work(uint64_t steps) {
-    if (steps > max_work)
+    if (steps > most_mask_steps)
         fail(ErrorCode::out_of_budget,
              "the grammar is too ambiguous: telling which tokens it allows takes more than {} steps",
-             max_work);
+             most_mask_steps);
 }
 
 /// Goes through the trie's nodes from `begin` to `end` (which are siblings and what is below them) as far as
@@ -139,7 +139,7 @@ Constraint::Place Constraint::work_out(uint32_t start, const Parse::Node* counte
         for (const TokenId id : trie.below(exit.at)) {
             if (place.allowed.test(id)) continue;
             left_over.emplace_back(std::string_view(vocabulary_->bytes(id)).substr(exit.depth), id);
-            if (left_over.size() > max_left_over) check_work(max_work + 1);
+            if (left_over.size() > max_left_over) check_work(most_mask_steps + 1);
         }
     }
     place.left_over = TokenTrie(std::move(left_over));

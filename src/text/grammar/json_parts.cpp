@@ -11,8 +11,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Expr = GrammarRules::Expr;
 
-constexpr uint32_t unlimited = GrammarRules::unlimited;
-
 std::vector<CharRange> must_be_escaped() {
     return {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}, {0x7F, 0x7F}};
 }
@@ -103,7 +101,8 @@ Expr JsonParts::characters(const std::vector<CharRange>& ranges) {
 /// not depend on where it stands.
 Expr JsonParts::string_rest() {
     return shared("string rest", [&] {
-        return rules_.sequence({rules_.repeat(one_character(), 0, unlimited), rules_.literal("\"")});
+        return rules_.sequence(
+            {rules_.repeat(one_character(), 0, GrammarRules::unlimited), rules_.literal("\"")});
     });
 }
 
@@ -182,7 +181,7 @@ Expr JsonParts::any_value() {
 Expr JsonParts::any_object() {
     return shared("object", [&] {
         const Expr one = member(string(), any_value());
-        const Expr more = rules_.repeat(rules_.sequence({comma(), one}), 0, unlimited);
+        const Expr more = rules_.repeat(rules_.sequence({comma(), one}), 0, GrammarRules::unlimited);
         return braces(rules_.sequence({one, more}), true);
     });
 }
@@ -190,7 +189,7 @@ Expr JsonParts::any_object() {
 Expr JsonParts::any_array() {
     return shared("array", [&] {
         const Expr one = any_value();
-        const Expr more = rules_.repeat(rules_.sequence({comma(), one}), 0, unlimited);
+        const Expr more = rules_.repeat(rules_.sequence({comma(), one}), 0, GrammarRules::unlimited);
         return braces(rules_.sequence({one, more}), true, "[", "]");
     });
 }

@@ -13,13 +13,14 @@ namespace {
 using Expr = GrammarRules::Expr;
 using Ranges = std::vector<CharRange>;
 
-constexpr uint32_t max_depth = 100;
-constexpr uint32_t max_count = 1'000'000;
+constexpr uint32_t max_groups = 100;
+constexpr uint32_t max_repeats = 1'000'000;
 
-const Ranges digits{{'0', '9'}};
+const Ranges digit_chars{{'0', '9'}};
 const Ranges word{{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-const Ranges blank{{'\t', '\r'},     {' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-                   {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+const Ranges blank_chars{{'\t', '\r'},     {' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680},
+                         {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F},
+                         {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
 const Ranges line_end{{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
 
 class PatternParser {
@@ -71,7 +72,7 @@ class PatternParser {
 };
 
 Expr PatternParser::alternatives(uint32_t depth, bool begins, bool ends) {
-    if (depth > max_depth) broken("more than 100 nested groups");
+    if (depth > max_groups) broken("more than 100 nested groups");
     std::vector<Expr> all{alternative(depth, begins, ends)};
     while (take("|")) all.push_back(alternative(depth, begins, ends));
     return rules_.choice(std::move(all));
@@ -184,7 +185,7 @@ std::optional<std::pair<uint32_t, uint32_t>> PatternParser::braces() {
         uint64_t n = 0;
         for (; i < text_.size() && text_[i] >= '0' && text_[i] <= '9'; ++i) {
             n = n * 10 + uint64_t(text_[i] - '0');
-            if (n > max_count) broken("a repetition above 1,000,000");
+            if (n > max_repeats) broken("a repetition above 1,000,000");
         }
         if (i == begin) return std::nullopt;
         return uint32_t(n);
@@ -254,13 +255,13 @@ Ranges PatternParser::class_escape() {
     switch (c) {
         case 'd':
         case 'D':
-            return all(digits, c == 'D');
+            return all(digit_chars, c == 'D');
         case 'w':
         case 'W':
             return all(word, c == 'W');
         case 's':
         case 'S':
-            return all(blank, c == 'S');
+            return all(blank_chars, c == 'S');
         case 'n':
             return one('\n');
         case 't':

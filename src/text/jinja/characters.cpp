@@ -45,7 +45,7 @@ constexpr std::array<CaseRange, 33> case_ranges{{
     {0xFF21, 0xFF3A, Casing::shifted, 32},
 }};
 
-constexpr std::array<Block, 57> letters{{
+constexpr std::array<Block, 57> letter_blocks{{
     {0x41, 0x5A},     {0x61, 0x7A},     {0xAA, 0xAA},     {0xB5, 0xB5},     {0xBA, 0xBA},
     {0xC0, 0xD6},     {0xD8, 0xF6},     {0xF8, 0x2C1},    {0x2C6, 0x2D1},   {0x2E0, 0x2E4},
     {0x370, 0x374},   {0x376, 0x377},   {0x37A, 0x37D},   {0x37F, 0x37F},   {0x386, 0x386},
@@ -61,14 +61,14 @@ constexpr std::array<Block, 57> letters{{
 }};
 constexpr Block supplementary_ideographs{0x20000, 0x323AF};
 
-constexpr std::array<Block, 20> digits{{
+constexpr std::array<Block, 20> digit_blocks{{
     {0x30, 0x39},   {0xB2, 0xB3},   {0xB9, 0xB9},     {0x660, 0x669},   {0x6F0, 0x6F9},
     {0x7C0, 0x7C9}, {0x966, 0x96F}, {0x9E6, 0x9EF},   {0xA66, 0xA6F},   {0xAE6, 0xAEF},
     {0xB66, 0xB6F}, {0xBE6, 0xBEF}, {0xC66, 0xC6F},   {0xCE6, 0xCEF},   {0xD66, 0xD6F},
     {0xE50, 0xE59}, {0xED0, 0xED9}, {0x2070, 0x2070}, {0x2074, 0x2089}, {0xFF10, 0xFF19},
 }};
 
-constexpr std::array<Block, 10> spaces{{
+constexpr std::array<Block, 10> space_blocks{{
     {0x9, 0xD},
     {0x1C, 0x20},
     {0x85, 0x85},
@@ -159,16 +159,16 @@ void append_character(std::string& text, char32_t code) {
 }
 
 bool is_space(char32_t code) noexcept {
-    return in_blocks(spaces, code);
+    return in_blocks(space_blocks, code);
 }
 
 bool is_letter(char32_t code) noexcept {
-    return in_blocks(letters, code) ||
+    return in_blocks(letter_blocks, code) ||
            (code >= supplementary_ideographs.first && code <= supplementary_ideographs.last);
 }
 
 bool is_digit(char32_t code) noexcept {
-    return in_blocks(digits, code);
+    return in_blocks(digit_blocks, code);
 }
 
 bool is_upper(char32_t code) noexcept {

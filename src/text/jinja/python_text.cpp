@@ -98,7 +98,7 @@ class ReprWriter {
         bool first = true;
         for (const auto& [name, value] : space.members) {
             if (!std::exchange(first, false)) put(", ");
-            put(quoted(name));
+            put(jinja::quoted(name));
             put(": ");
             write(value);
         }

@@ -30,7 +30,7 @@ Value last(Runtime& runtime, const Value& value, const Arguments& arguments) {
     return items.empty() ? runtime.undefined("No last item, sequence was empty.") : items.back();
 }
 
-Value count(Runtime&, const Value& value, const Arguments& arguments) {
+Value item_count(Runtime&, const Value& value, const Arguments& arguments) {
     const Parameters given("length", arguments, {});
     return Value(static_cast<int64_t>(length(value)));
 }
@@ -270,14 +270,14 @@ Value items_filter(Runtime& runtime, const Value& value, const Arguments& argume
 
 constexpr std::array<Filter, 17> sequence_filters{{
     {"batch", batch},
-    {"count", count},
+    {"count", item_count},
     {"dictsort", dictsort},
     {"first", first},
     {"groupby", groupby},
     {"items", items_filter},
     {"join", join},
     {"last", last},
-    {"length", count},
+    {"length", item_count},
     {"list", list},
     {"max", extreme_item<Extreme::highest>},
     {"min", extreme_item<Extreme::lowest>},

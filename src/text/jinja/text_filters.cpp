@@ -14,7 +14,7 @@ namespace sluice::jinja {
 namespace {
 
 template <Text (*change)(Runtime&, const Text&)>
-Value change_case(Runtime& runtime, const Value& value, const Arguments& arguments) {
+Value filter_case(Runtime& runtime, const Value& value, const Arguments& arguments) {
     const Parameters given("case", arguments, {});
     return runtime.string_like(value, change(runtime, to_text(runtime, value)));
 }
@@ -138,7 +138,7 @@ Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) {
     return runtime.string(to_text(runtime, value), Markup::yes);
 }
 
-Value format(Runtime& runtime, const Value& value, const Arguments& arguments) {
+Value format_filter(Runtime& runtime, const Value& value, const Arguments& arguments) {
     const Text pattern = to_text(runtime, value);
     if (!arguments.named.empty() && !arguments.positional.empty()) {
         refuse("can't handle positional and keyword arguments at the same time");
@@ -227,23 +227,23 @@ Value string(Runtime& runtime, const Value& value, const Arguments& arguments) {
 }
 
 constexpr std::array<Filter, 19> text_filters{{
-    {"capitalize", change_case<capitalize>},
+    {"capitalize", filter_case<capitalize>},
     {"center", center},
     {"e", escape},
     {"escape", escape},
     {"forceescape", force_escape},
-    {"format", format},
+    {"format", format_filter},
     {"indent", indent},
-    {"lower", change_case<lower>},
+    {"lower", filter_case<lower>},
     {"pprint", pretty_print},
     {"replace", replace_filter},
     {"safe", safe},
     {"string", string},
-    {"title", change_case<title_words>},
+    {"title", filter_case<title_words>},
     {"tojson", to_json_filter},
     {"trim", trim},
     {"truncate", truncate},
-    {"upper", change_case<upper>},
+    {"upper", filter_case<upper>},
     {"urlencode", urlencode},
     {"wordcount", word_count},
 }};
