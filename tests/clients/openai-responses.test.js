@@ -69,8 +69,7 @@ test('cut by a limit', async () => {
 test('abort ends the request at the server', async () => {
   const stream = client.responses.stream({ ...sum, input: 'Tell me a story.', ignore_eos: true });
   await assert.rejects(async () => {
-    for await (const event of stream) if (event.type.endsWith('.delta')) stream.abort();
+    for await (const event of stream) if (event.type.endsWith('.delta')) await stopsComputing(server.url, () => stream.abort());
     await stream.finalResponse();
   }, OpenAI.APIUserAbortError);
-  await stopsComputing(server.url);
 });

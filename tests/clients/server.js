@@ -43,12 +43,14 @@ export async function eventually(holds) {
   throw new Error('it never came true: ' + holds);
 }
 
-/** After a client left: nothing is computed any more. A token may be on its way; a second one may not. */
-export async function stopsComputing(url) {
+/** Leaves, by calling `leave`: the server computes a step or so more (the answers to /metrics take time, too), and then nothing. */
+export async function stopsComputing(url, leave) {
   const tokens = () => metric(url, 'sluice_generated_tokens_total');
+  const before = await tokens();
+  await leave();
   await eventually(async () => (await answering(url)) === 0);
   const then = await tokens();
+  if (then - before > 30) throw new Error(`the server went on for ${then - before} tokens`);
   await new Promise((resolve) => setTimeout(resolve, 100));
   if ((await tokens()) !== then) throw new Error('the server goes on computing for nobody');
-  return then;
 }
