@@ -21,14 +21,24 @@ struct Family {
     std::vector<std::string> controls;  // not in Rill's vocabulary
     /// Two calls (one, if the family has no more) as a model might write them, unlike any JSON library.
     std::string calls;
-    bool drops_thoughts = false;  // the next turn shows no thoughts, and its prompt opened them
+    std::string dropped{};  // the end of a prompt, about thoughts, that the next turn does not show again
 };
+
+inline void PrintTo(const Family& family, std::ostream* out) {
+    *out << family.name;
+}
 
 inline std::string template_of(const std::string& file) {
     std::ifstream in(std::filesystem::path(SLUICE_TEST_DATA) / file);
     std::string text{std::istreambuf_iterator<char>(in), {}};
     if (text.empty()) throw std::runtime_error("there is no " + file);
     return text;
+}
+
+inline std::string replaced(std::string text, const std::string& part, const std::string& by) {
+    const size_t at = text.find(part);
+    if (at == std::string::npos) throw std::runtime_error("there is no " + part);
+    return text.replace(at, part.size(), by);
 }
 
 /// Templates that are not in tests/data, as short as they can be: what surrounds calls is the family's.
@@ -48,10 +58,6 @@ inline const std::vector<Family>& families() {
         const std::string hermes =
             "One moment.\n\n<tool_call>\n" + two + "\n</tool_call>\n\n<tool_call>" + none + "</tool_call>";
         const std::vector<std::string> chatml{"<|im_start|>", "<|im_end|>"};
-        const std::string chatml_user = "{{- '<|im_start|>user\\n' + m.content + '<|im_end|>\\n' -}}",
-                          chatml_assistant = "{{- '<|im_start|>assistant\\n' -}}",
-                          chatml_end = "{{- '<|im_end|>\\n' -}}",
-                          chatml_tool = "{{- '<|im_start|>tool\\n' + m.content + '<|im_end|>\\n' -}}";
         const auto deepseek_calls = [](const std::string& before, const std::string& between,
                                        const std::string& after) {
             return "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>" + before + "get_weather" + between +
@@ -64,8 +70,8 @@ inline const std::vector<Family>& families() {
                         template_of("templates/Qwen-Qwen2.5-7B-Instruct.jinja"), chatml, hermes});
         list.push_back({"Qwen3", ToolFormat::hermes, template_of("templates/Qwen-Qwen3-0.6B.jinja"), chatml,
                         "<think>\nWhich city?\n</think>\n\n" + hermes});
-        list.push_back(
-            {"QwQ", ToolFormat::hermes, template_of("templates/Qwen-QwQ-32B.jinja"), chatml, hermes, true});
+        list.push_back({"QwQ", ToolFormat::hermes, template_of("templates/Qwen-QwQ-32B.jinja"), chatml,
+                        hermes, "<think>\n</think>"});
         for (const char* version : {"3.1-8B", "3.3-70B"})
             list.push_back(
                 {std::string("Llama") + version[0] + "_" + version[2],
@@ -77,21 +83,23 @@ inline const std::vector<Family>& families() {
                         ToolFormat::deepseek_v31,
                         template_of("templates/deepseek-ai-DeepSeek-V3.1.jinja"),
                         {},
-                        "One moment.\n\n" + deepseek_calls("", "", "")});
+                        "One moment.\n\n" + deepseek_calls("", "<｜tool▁sep｜>", "")});
         list.push_back(
             {"DeepSeekR1",
              ToolFormat::deepseek,
-             template_of("templates/llama-cpp-deepseek-r1.jinja"),
+             // In Jinja a generator is no JSON.
+             replaced(template_of("templates/llama-cpp-deepseek-r1.jinja"), "map(attribute='function') |",
+                      "map(attribute='function') | list |"),
              {},
              "No doubt.\n</think>\n\n" + deepseek_calls("function<｜tool▁sep｜>", "\n```json\n", "\n```"),
-             true});
+             "<think>\n"});
         list.push_back(
             {"Rill",
              ToolFormat::deepseek,
              template_of("rill/template.jinja"),
              {},
              "No doubt.\n</think>\n\n" + deepseek_calls("function<｜tool▁sep｜>", "\n```json\n", "\n```"),
-             true});
+             "<think>\n"});
         list.push_back(
             {"DeepSeekV3",
              ToolFormat::deepseek,
@@ -128,14 +136,15 @@ inline const std::vector<Family>& families() {
              R"([TOOL_CALLS]get_weather[ARGS]{ "days": 1.0,"city":"Z\u00fcrich" }[TOOL_CALLS]now[ARGS]{ })"});
         list.push_back(
             {"Qwen3Coder", ToolFormat::qwen_coder,
-             short_template(chatml_user, chatml_assistant,
-                            "{%- for c in m.tool_calls -%}{{- '\\n<tool_call>\\n<function=' + "
-                            "c.function.name + '>\\n' -}}"
-                            "{%- for key, value in c.function.arguments | items -%}"
-                            "{{- '<parameter=' + key + '>\\n' -}}"
-                            "{{- (value if value is string else value | tojson) + '\\n</parameter>\\n' -}}"
-                            "{%- endfor -%}{{- '</function>\\n</tool_call>' -}}{%- endfor -%}",
-                            chatml_end, chatml_tool),
+             "{%- if tools -%}{{ tools | tojson }}{%- endif -%}{%- for m in messages -%}"
+             "{{- '<|im_start|>' + m.role -}}{%- if m.content -%}{{- '\\n' + m.content -}}{%- endif -%}"
+             "{%- for c in m.tool_calls or [] -%}"
+             "{{- '\\n<tool_call>\\n<function=' + c.function.name + '>\\n' -}}"
+             "{%- for key, value in c.function.arguments | items -%}"
+             "{{- '<parameter=' + key + '>\\n' -}}"
+             "{{- (value if value is string else value | tojson) + '\\n</parameter>\\n' -}}"
+             "{%- endfor -%}{{- '</function>\\n</tool_call>' -}}{%- endfor -%}{{- '<|im_end|>\\n' -}}"
+             "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}",
              chatml,
              "<tool_call>\n<function=get_weather>\n<parameter=days>\n1.0\n</"
              "parameter>\n<parameter=city>\nZürich\n"
