@@ -1,4 +1,5 @@
 // A ChatRequest as the variables that chat templates expect, rendered and tokenised.
+#include <algorithm>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -41,6 +42,38 @@ bool wants_arguments_object(const std::string& source) {
     return false;
 }
 
+/// Some templates (DeepSeek's own) know a call by content being none; others take content apart without a
+/// look. Asked of a message's "content", not of its "reasoning_content".
+bool asks_for_no_content(std::string_view source) {
+    constexpr std::string_view name = "content";
+    const auto skip = [](std::string_view& text, const char* characters) {
+        text.remove_prefix(std::min(text.find_first_not_of(characters), text.size()));
+    };
+    const auto take = [&](std::string_view& text, std::string_view word) {
+        const bool there = text.starts_with(word);
+        if (there) text.remove_prefix(word.size());
+        skip(text, " ");
+        return there;
+    };
+    for (size_t at = source.find(name); at != std::string_view::npos; at = source.find(name, at + 1)) {
+        if (at > 0 && source[at - 1] == '_') continue;
+        std::string_view rest = source.substr(at + name.size());
+        skip(rest, "'\"]");
+        skip(rest, " ");
+        if (!take(rest, "is ")) continue;
+        take(rest, "not ");
+        if (take(rest, "none")) return true;
+    }
+    return false;
+}
+
+/// How a template wants messages.
+struct Wishes {
+    bool arguments_object = false, no_content = false;
+    explicit Wishes(const std::string& source)
+        : arguments_object(wants_arguments_object(source)), no_content(asks_for_no_content(source)) {}
+};
+
 /// None if they are no object: what a model wrote may be anything.
 std::optional<Json> parse_arguments(const std::string& text) {
     try {
@@ -61,15 +94,15 @@ Json tool_call_json(const ToolCall& call, bool arguments_object) {
     return j;
 }
 
-Json message_json(const Message& m, bool arguments_object) {
+Json message_json(const Message& m, const Wishes& wishes) {
     Json j = {{"role", m.role}};
-    // DeepSeek's own templates know a call by content being none.
-    if (m.content.empty() && !m.tool_calls.empty())
+    if (m.content.empty() && !m.tool_calls.empty() && wishes.no_content)
         j["content"] = nullptr;
     else
         j["content"] = m.content;
     if (!m.reasoning.empty()) j["reasoning_content"] = m.reasoning;
-    for (const auto& call : m.tool_calls) j["tool_calls"].push_back(tool_call_json(call, arguments_object));
+    for (const auto& call : m.tool_calls)
+        j["tool_calls"].push_back(tool_call_json(call, wishes.arguments_object));
     if (!m.tool_call_id.empty()) j["tool_call_id"] = m.tool_call_id;
     if (!m.name.empty()) j["name"] = m.name;
     return j;
@@ -79,12 +112,12 @@ Json message_json(const Message& m, bool arguments_object) {
 
 Prompt Engine::Impl::render(const ChatRequest& request) const {
     const Tokenizer& tok = need_tokenizer();
-    const bool arguments_object = wants_arguments_object(chat_template->source());
+    const Wishes wishes(chat_template->source());
     Json input = Json::object();
     if (!request.extra_variables.empty())
         input = parse_json(request.extra_variables, Json::value_t::object, "the template's variables");
     input["messages"] = Json::array();
-    for (const auto& m : request.messages) input["messages"].push_back(message_json(m, arguments_object));
+    for (const auto& m : request.messages) input["messages"].push_back(message_json(m, wishes));
     // As transformers does: defined in any case.
     input["tools"] =
         request.tools.empty() ? Json() : parse_json(request.tools, Json::value_t::array, "tools");

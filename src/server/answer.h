@@ -27,14 +27,16 @@ struct AnswerRequest {
     std::string tool_name{};  // the one that must be called; empty: any
     bool parallel_tool_calls = true;
     AnswerFormat format = AnswerFormat::text;
-    std::string schema{};   // a JSON schema as text
-    std::string grammar{};  // in GBNF
+    std::string schema{};                          // a JSON schema as text
+    std::string grammar{};                         // in GBNF
+    std::string format_field = "response_format";  // what the request calls it, for errors
 };
 
 /// A piece of a tool call: the first of each has its name and id.
 struct ToolCallDelta {
     size_t index = 0;
     std::string id{}, name{}, arguments{};
+    bool id_is_ours = false;  // the model gave none: nobody else has this id
 };
 
 /// What became certain at once. Logprobs are those of the token it came with.

@@ -10,9 +10,10 @@ namespace {
 AnswerDelta delta_of(AnswerPiece piece) {
     AnswerDelta delta{std::move(piece.reasoning), std::move(piece.content), {}, {}};
     for (ToolCallPiece& call : piece.calls) {
-        if (!call.name.empty() && call.id.empty()) call.id = new_id("call_");
+        const bool ours = !call.name.empty() && call.id.empty();
+        if (ours) call.id = new_id("call_");
         delta.tool_calls.push_back(
-            {call.index, std::move(call.id), std::move(call.name), std::move(call.arguments)});
+            {call.index, std::move(call.id), std::move(call.name), std::move(call.arguments), ours});
     }
     return delta;
 }

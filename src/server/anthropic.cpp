@@ -89,19 +89,76 @@ Json read_tool(const Fields& tool) {
     return {{"type", "function"}, {"function", std::move(function)}};
 }
 
-ChatRequest read_conversation(const Fields& body) {
-    ChatRequest chat;
-    if (const Json* system = body.find("system"))
-        chat.messages.push_back({.role = "system", .content = read_text_blocks(*system, "system")});
+void read_messages(const Fields& body, ChatRequest& chat) {
     const Json* list = body.array("messages");
     if (!list || list->empty()) body.fail("messages", "an array of at least one message");
     for (size_t i = 0; i < list->size(); ++i)
         read_anthropic_message(item(*list, i, "messages"), chat.messages);
+}
+
+/// A conversation that the server holds: under the id of each of its replies, so that the next request brings
+/// the new messages alone.
+struct Thread {
+    ResponseStore& store;
+    std::string asker;
+    bool held = false;
+    ChatRequest chat{};
+
+    void read(const Fields& body);
+    void keep(const std::string& id, const Answer& a) const {
+        if (!held) return;
+        StoredResponse stored{.asker = asker, .messages = chat.messages, .tools = chat.tools};
+        stored.messages.push_back({.role = "assistant",
+                                   .content = a.content,
+                                   .reasoning = a.reasoning,
+                                   .tool_calls = a.tool_calls});
+        store.put(id, std::move(stored));
+    }
+};
+
+void Thread::read(const Fields& body) {
+    const auto thread = body.object("thread");
+    const auto type = thread ? thread->choice("type", {"create", "continue"}) : std::nullopt;
+    if (thread && !type) thread->fail("type", "create or continue");
+    held = thread.has_value();
+    if (held && *type == "continue") {
+        const std::string id = thread->need_text("previous_message_id");
+        auto earlier = store.find(id, asker);
+        if (!earlier)
+            throw ApiError(
+                Refusal::not_found,
+                fmt::format("there is no thread with the message {} here (any more)", id.substr(0, 60)))
+                .with_detail("thread_not_found");
+        for (const char* name : {"system", "tools"})
+            if (body.has(name)) body.fail(name, "left out where a thread is continued");
+        chat.messages = std::move(earlier->messages);
+        chat.tools = std::move(earlier->tools);
+        read_messages(body, chat);
+        return;
+    }
+    if (const Json* system = body.find("system"))
+        chat.messages.push_back({.role = "system", .content = read_text_blocks(*system, "system")});
+    read_messages(body, chat);
     Json tools = Json::array();
     if (const Json* given = body.array("tools", 1024))
         for (size_t i = 0; i < given->size(); ++i) tools.push_back(read_tool(item(*given, i, "tools")));
     if (!tools.empty()) chat.tools = dump(tools);
-    return chat;
+}
+
+/// "output_config": how much to think, and the form of the answer.
+void read_output_config(const Fields& body, AnswerRequest& r) {
+    const auto config = body.object("output_config");
+    if (!config) return;
+    if (const auto effort = config->choice("effort", {"low", "medium", "high", "xhigh", "max"}))
+        apply_thinking(*r.chat, r.options, thinking_budget_of(*effort), *effort == "max" ? "xhigh" : *effort);
+    const auto format = config->object("format");
+    if (!format) return;
+    if (format->choice("type", {"json_schema"}).value_or("").empty()) format->fail("type", "json_schema");
+    const auto schema = format->object("schema");
+    if (!schema) format->fail("schema", "an object");
+    r.format = AnswerFormat::json_schema;
+    r.format_field = "output_config.format";
+    r.schema = dump(schema->json());
 }
 
 void read_anthropic_tool_choice(const Fields& body, AnswerRequest& r) {
@@ -171,15 +228,18 @@ Json stop_sequence(const AnswerEnd& e) {
 
 class WholeMessage : public WholeReply {
   public:
-    WholeMessage(ModelService& model, std::shared_ptr<Exchange> exchange, std::string id, bool thinking)
+    WholeMessage(ModelService& model, std::shared_ptr<Exchange> exchange, Thread thread, std::string id,
+                 bool thinking)
         : WholeReply(std::move(exchange), ApiFamily::anthropic, 1),
           model_(model),
+          thread_(std::move(thread)),
           id_(std::move(id)),
           thinking_(thinking) {}
 
   private:
     Json build(const std::vector<Answer>& answers) override {
         const Answer& a = answers.front();
+        thread_.keep(id_, a);
         Json reply = message_json(model_, id_);
         Json& content = reply["content"];
         if (thinking_ && !a.reasoning.empty())
@@ -197,15 +257,18 @@ class WholeMessage : public WholeReply {
         return reply;
     }
     ModelService& model_;
+    Thread thread_;
     std::string id_;
     bool thinking_;
 };
 
 class StreamedMessage : public StreamReply {
   public:
-    StreamedMessage(ModelService& model, std::shared_ptr<Exchange> exchange, std::string id, bool thinking)
+    StreamedMessage(ModelService& model, std::shared_ptr<Exchange> exchange, Thread thread, std::string id,
+                    bool thinking)
         : StreamReply(std::move(exchange), ApiFamily::anthropic, Framing::named_events),
           model_(model),
+          thread_(std::move(thread)),
           id_(std::move(id)),
           thinking_(thinking) {}
 
@@ -216,6 +279,7 @@ class StreamedMessage : public StreamReply {
     }
     void delta(uint32_t, const AnswerDelta& d) override {
         begin(0);
+        if (thread_.held) answer_.add(d);
         if (thinking_ && !d.reasoning.empty()) {
             open("thinking", {{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
             block_delta({{"type", "thinking_delta"}, {"thinking", d.reasoning}});
@@ -236,6 +300,7 @@ class StreamedMessage : public StreamReply {
     }
     void end(uint32_t, const AnswerEnd& e) override { end_ = e; }
     void all_ended() override {
+        if (end_.reason != StopReason::cancelled) thread_.keep(id_, answer_);
         begin(end_.prompt_tokens);
         if (index_ == 0 && open_.empty()) open("text", {{"type", "text"}, {"text", ""}});
         close_block();
@@ -271,6 +336,8 @@ class StreamedMessage : public StreamReply {
     }
 
     ModelService& model_;
+    Thread thread_;
+    Answer answer_;
     std::string id_, open_;
     bool thinking_, begun_ = false;
     size_t index_ = 0;
@@ -279,34 +346,43 @@ class StreamedMessage : public StreamReply {
 
 }  // namespace
 
-void messages(ModelService& model, const std::shared_ptr<Exchange>& exchange, const std::string& key) {
+void messages(ModelService& model, ResponseStore& threads, const std::shared_ptr<Exchange>& exchange,
+              const std::string& key) {
     const Json json = parse_body(exchange->request().body);
     const Fields body(json, "");
     model.check_name(body.text("model").value_or(""));
+    Thread thread{threads, key};
+    thread.read(body);
     AnswerRequest r;
     r.id = new_id("msg_");
     r.key = key;
-    r.chat = read_conversation(body);
+    r.chat = thread.chat;
     r.options = read_sampling(body, model);
     r.options.stop = read_stop(body, "stop_sequences");
     const auto most = body.integer("max_tokens", 1, INT32_MAX);
     if (!most) body.fail("max_tokens", "a number of tokens of at least 1");
     r.options.max_tokens = *most;
     read_anthropic_tool_choice(body, r);
+    read_output_config(body, r);
     const bool thinking = read_thinking(body, r);
+    const std::string id = r.id;
     std::shared_ptr<AnswerSink> sink;
     if (body.boolean("stream", false))
-        sink = std::make_shared<StreamedMessage>(model, exchange, r.id, thinking);
+        sink = std::make_shared<StreamedMessage>(model, exchange, std::move(thread), id, thinking);
     else
-        sink = std::make_shared<WholeMessage>(model, exchange, r.id, thinking);
+        sink = std::make_shared<WholeMessage>(model, exchange, std::move(thread), id, thinking);
     submit(model, exchange, std::move(r), std::move(sink));
 }
 
-void count_tokens(ModelService& model, Exchange& exchange) {
+void count_tokens(ModelService& model, ResponseStore& threads, Exchange& exchange) {
     const Json json = parse_body(exchange.request().body);
     const Fields body(json, "");
     model.check_name(body.text("model").value_or(""));
-    exchange.respond({.body = dump({{"input_tokens", model.render(read_conversation(body)).tokens.size()}})});
+    Thread thread{threads, exchange.asker};
+    thread.read(body);
+    AnswerParser::Options reading;
+    const Prompt prompt = model.prompt_of(exchange.asker, thread.chat, reading);
+    exchange.respond({.body = dump({{"input_tokens", prompt.tokens.size()}})});
 }
 
 }  // namespace sluice::server

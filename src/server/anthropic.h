@@ -5,10 +5,13 @@
 
 #include "server/exchange.h"
 #include "server/model_service.h"
+#include "server/response_store.h"
 
 namespace sluice::server {
 
-void messages(ModelService& model, const std::shared_ptr<Exchange>& exchange, const std::string& key);
-void count_tokens(ModelService& model, Exchange& exchange);
+/// `threads`: conversations that the server holds for its clients ("thread" of a request).
+void messages(ModelService& model, ResponseStore& threads, const std::shared_ptr<Exchange>& exchange,
+              const std::string& key);
+void count_tokens(ModelService& model, ResponseStore& threads, Exchange& exchange);
 
 }  // namespace sluice::server

@@ -74,6 +74,7 @@ std::string error_json(ApiFamily family, const ApiError& error) {
             break;
         case ApiFamily::anthropic:
             j = {{"type", "error"}, {"error", {{"type", row.anthropic_type}, {"message", error.what()}}}};
+            if (!error.detail().empty()) j["error"]["details"] = {{"error_code", error.detail()}};
             break;
         case ApiFamily::ollama:
             j["error"] = error.what();

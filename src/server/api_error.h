@@ -40,10 +40,16 @@ class ApiError : public std::runtime_error {
     const std::string& param() const { return param_; }
     /// Seconds after which to try again; 0: not said.
     int retry_after() const { return retry_after_; }
+    /// A word that a family's clients look for, besides the kind of error; may be empty.
+    const std::string& detail() const { return detail_; }
+    ApiError& with_detail(std::string detail) {
+        detail_ = std::move(detail);
+        return *this;
+    }
 
   private:
     Refusal refusal_;
-    std::string param_;
+    std::string param_, detail_;
     int retry_after_;
 };
 

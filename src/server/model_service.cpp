@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <functional>
 #include <random>
 
 #include <fmt/format.h>
@@ -19,6 +20,7 @@ struct Asked {
     std::shared_ptr<AnswerSink> sink;
     uint32_t left = 0;
     bool failed = false;
+    std::function<void(TurnMemory::Turn)> keep{};  // an answer, for the next turn
     uint64_t told_processed = UINT64_MAX;
 };
 
@@ -50,12 +52,20 @@ class Choice {
         AnswerDelta delta = parts_.push(step.text);
         reasoning_tokens_ += thinking || parts_.inside_reasoning();
         if (parts_.answering()) delta.logprobs = step.logprobs;  // of content alone
-        if (!delta.empty()) asked_->sink->delta(index_, delta);
+        if (step.token) turn_.answer.push_back(*step.token);
+        send(delta);
+    }
+
+    void send(const AnswerDelta& delta) {
+        if (delta.empty()) return;
+        for (const ToolCallDelta& call : delta.tool_calls)
+            if (call.id_is_ours) turn_.calls.push_back(call.id);
+        turn_.reasoning += delta.reasoning;
+        asked_->sink->delta(index_, delta);
     }
 
     void end(const RequestDone& done) {
-        for (AnswerDelta delta : {parts_.push(done.text), parts_.finish()})
-            if (!delta.empty()) asked_->sink->delta(index_, delta);
+        for (const AnswerDelta& delta : {parts_.push(done.text), parts_.finish()}) send(delta);
         AnswerEnd e;
         e.reason = done.reason;
         e.stop_text = done.stop_text;
@@ -67,6 +77,9 @@ class Choice {
         e.queue_seconds = done.queue_seconds;
         e.prefill_seconds = done.prefill_seconds;
         e.decode_seconds = done.decode_seconds;
+        // Before the client can go on. An answer that was cut by a stop text is not what the client has.
+        if (asked_->keep && (done.reason == StopReason::end_token || done.reason == StopReason::length))
+            asked_->keep(std::move(turn_));
         asked_->sink->end(index_, e);
         if (--asked_->left == 0) asked_->sink->all_ended();
     }
@@ -74,6 +87,7 @@ class Choice {
     std::shared_ptr<Asked> asked_;
     uint32_t index_;
     AnswerParts parts_;
+    TurnMemory::Turn turn_;
     uint64_t reasoning_tokens_ = 0;
 };
 
@@ -94,9 +108,9 @@ std::string constraint_key(const AnswerRequest& r) {
     return {};
 }
 
-const char* constraint_field(const AnswerRequest& r) {
+std::string constraint_field(const AnswerRequest& r) {
     if (r.tool_choice == ToolChoice::required) return "tool_choice";
-    return r.format == AnswerFormat::grammar ? "grammar" : "response_format";
+    return r.format == AnswerFormat::grammar ? "grammar" : r.format_field;
 }
 
 }  // namespace
@@ -106,6 +120,7 @@ ModelService::ModelService(const Engine& engine, const SchedulerOptions& options
     : engine_(engine),
       names_(std::move(names)),
       created_(int64_t(std::time(nullptr))),
+      turns_(engine.impl()->tokenizer.get()),
       scheduler_(engine, options) {}
 
 std::shared_ptr<const Constraint> ModelService::make_constraint(const AnswerRequest& r) const {
@@ -170,29 +185,44 @@ Prompt ModelService::render(const ChatRequest& chat) const {
     }
 }
 
-void ModelService::offer_tools(AnswerRequest& request, AnswerParser::Options& parser) const {
-    parser.format = engine_.impl()->tool_format();
-    if (parser.format == ToolFormat::none) return;
-    try {
-        parser.tools = std::make_shared<const ToolSet>(request.chat->tools);
-    } catch (const Error& e) {
-        throw ApiError(Refusal::invalid, e.what(), "tools");
+Prompt ModelService::prompt_of(const std::string& key, const ChatRequest& chat,
+                               AnswerParser::Options& reading) {
+    ChatRequest whole = chat;
+    for (Message& m : whole.messages)
+        if (m.reasoning.empty()) m.reasoning = turns_.thoughts_before(key, m.tool_calls).value_or("");
+    Prompt prompt = render(whole);
+    if (!chat.tools.empty() && engine_.impl()->tool_format() != ToolFormat::none) {
+        reading.format = engine_.impl()->tool_format();
+        try {
+            reading.tools = std::make_shared<const ToolSet>(chat.tools);
+        } catch (const Error& e) {
+            throw ApiError(Refusal::invalid, e.what(), "tools");
+        }
     }
-    request.options.show_special = true;  // in some vocabularies the marks of a call are control tokens
+    prompt.tokens = turns_.replay(key, prompt.tokens, reading);
+    reading.opens_reasoning = prompt.opens_reasoning;
+    return prompt;
 }
 
 std::vector<Scheduler::Ticket> ModelService::answer(AnswerRequest request, std::shared_ptr<AnswerSink> sink) {
     request.options.constraint = constraint_of(request);
     AnswerParts::Options parts{.chat = request.chat.has_value()};
     if (request.chat) {
-        const Prompt prompt = render(*request.chat);
+        const Prompt prompt = prompt_of(request.key, *request.chat, parts.answer);
         request.prompt = prompt.tokens;
         request.options.stop_in_reasoning = false;
-        request.options.opens_reasoning = parts.answer.opens_reasoning = prompt.opens_reasoning;
+        request.options.opens_reasoning = prompt.opens_reasoning;
         request.options.may_reason = prompt.may_reason;
-        if (!request.chat->tools.empty()) offer_tools(request, parts.answer);
+        // In some vocabularies the marks of a call are control tokens.
+        request.options.show_special |= parts.answer.format != ToolFormat::none;
     }
-    auto asked = std::make_shared<Asked>(Asked{std::move(sink), request.n});
+    auto asked = std::make_shared<Asked>(Asked{.sink = std::move(sink), .left = request.n});
+    if (request.chat)
+        asked->keep = [this, key = request.key, prompt = request.prompt,
+                       opens_reasoning = request.options.opens_reasoning](TurnMemory::Turn turn) {
+            turn.opens_reasoning = opens_reasoning;
+            turns_.keep(key, prompt, std::move(turn));
+        };
     std::vector<Request> requests;
     for (uint32_t i = 0; i < request.n; ++i) {
         auto choice = std::make_shared<Choice>(asked, i, parts);

@@ -12,6 +12,7 @@
 
 #include "engine/scheduler.h"
 #include "server/answer.h"
+#include "server/turn_memory.h"
 #include "text/tool_calls/answer_parser.h"
 
 namespace sluice::server {
@@ -35,17 +36,20 @@ class ModelService {
     std::vector<Scheduler::Ticket> answer(AnswerRequest request, std::shared_ptr<AnswerSink> sink);
     /// The prompt of a chat as the template renders it.
     Prompt render(const ChatRequest& chat) const;
+    /// The same, with what was answered here before as the model wrote it; `reading` becomes how answers to
+    /// it are read.
+    Prompt prompt_of(const std::string& key, const ChatRequest& chat, AnswerParser::Options& reading);
     /// The text of one token, control tokens by their names; may be a part of a character.
     std::string token_text(TokenId token) const;
 
   private:
     std::shared_ptr<const Constraint> make_constraint(const AnswerRequest& request) const;
     std::shared_ptr<const Constraint> constraint_of(const AnswerRequest& request);
-    void offer_tools(AnswerRequest& request, AnswerParser::Options& parser) const;
 
     Engine engine_;
     std::vector<std::string> names_;
     int64_t created_;
+    TurnMemory turns_;
     std::mutex constraints_mutex_;
     std::vector<std::pair<std::string, std::shared_ptr<const Constraint>>> constraints_;  // last used first
     Scheduler scheduler_;

@@ -55,6 +55,7 @@ void read_ollama_format(const Fields& body, AnswerRequest& r) {
     if (!format || (format->is_string() && format->get<std::string>().empty())) return;
     if (format->is_object()) {
         r.format = AnswerFormat::json_schema;
+        r.format_field = "format";
         r.schema = dump(*format);
     } else {
         body.choice("format", {"json"});

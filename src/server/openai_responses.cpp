@@ -108,6 +108,7 @@ void read_text_format(const Fields& body, AnswerRequest& r) {
     if (type == "json_object") r.format = AnswerFormat::json_object;
     if (type != "json_schema") return;
     r.format = AnswerFormat::json_schema;
+    r.format_field = "text.format";
     const auto schema = format->object("schema");
     if (!schema) format->fail("schema", "an object");
     r.schema = dump(schema->json());
@@ -120,7 +121,38 @@ struct AskedResponse {
     int64_t created = int64_t(std::time(nullptr));
     std::vector<Message> messages{};  // without instructions
     Json max_output_tokens{}, tools = Json::array();
+    Json repeated = Json::object();  // further fields, as given or as they are without
 };
+
+constexpr size_t most_metadata = 16;
+
+/// 0.6 and not 0.60000002.
+double shortest(float x) {
+    return std::stod(fmt::format("{}", x));
+}
+
+/// What a response repeats of its request besides what the model is told.
+Json read_repeated(const Fields& body, const AnswerRequest& r) {
+    Json metadata = Json::object();
+    if (const auto given = body.object("metadata")) {
+        if (given->json().size() > most_metadata) body.fail("metadata", "an object of at most 16 texts");
+        for (const auto& [name, value] : given->json().items()) metadata[name] = given->need_text(name);
+    }
+    const auto or_else = [&](const char* name, Json otherwise) {
+        const Json* given = body.find(name);
+        return given ? *given : otherwise;
+    };
+    const auto text = body.object("text");
+    const Json* format = text ? text->find("format") : nullptr;
+    return {{"metadata", std::move(metadata)},
+            {"parallel_tool_calls", r.parallel_tool_calls},
+            {"reasoning", or_else("reasoning", {{"effort", nullptr}, {"summary", nullptr}})},
+            {"temperature", shortest(r.options.sampling.temperature)},
+            {"text", {{"format", format ? *format : Json{{"type", "text"}}}}},
+            {"tool_choice", or_else("tool_choice", "auto")},
+            {"top_p", shortest(r.options.sampling.top_p)},
+            {"truncation", "disabled"}};
+}
 
 /// The items of an answer, in their order, with ids that a stream and its end share.
 struct Items {
@@ -157,24 +189,23 @@ Json call_item(Items& items, size_t index, const ToolCall& call, const char* sta
 }
 
 Json response_json(const ModelService& model, const AskedResponse& asked, const char* status) {
-    return {{"id", asked.id},
-            {"object", "response"},
-            {"created_at", asked.created},
-            {"status", status},
-            {"background", false},
-            {"error", nullptr},
-            {"incomplete_details", nullptr},
-            {"instructions", asked.instructions.empty() ? Json() : Json(asked.instructions)},
-            {"max_output_tokens", asked.max_output_tokens},
-            {"model", model.id()},
-            {"output", Json::array()},
-            {"parallel_tool_calls", true},
-            {"previous_response_id", asked.previous.empty() ? Json() : Json(asked.previous)},
-            {"store", asked.store},
-            {"tool_choice", "auto"},
-            {"tools", asked.tools},
-            {"metadata", Json::object()},
-            {"usage", nullptr}};
+    Json j = {{"id", asked.id},
+              {"object", "response"},
+              {"created_at", asked.created},
+              {"status", status},
+              {"background", false},
+              {"error", nullptr},
+              {"incomplete_details", nullptr},
+              {"instructions", asked.instructions.empty() ? Json() : Json(asked.instructions)},
+              {"max_output_tokens", asked.max_output_tokens},
+              {"model", model.id()},
+              {"output", Json::array()},
+              {"previous_response_id", asked.previous.empty() ? Json() : Json(asked.previous)},
+              {"store", asked.store},
+              {"tools", asked.tools},
+              {"usage", nullptr}};
+    j.update(asked.repeated);
+    return j;
 }
 
 Json finished_json(const ModelService& model, const AskedResponse& asked, const Answer& a, Items& items) {
@@ -389,6 +420,7 @@ void responses(ModelService& model, ResponseStore& store, const std::shared_ptr<
     if (const auto reasoning = body.object("reasoning"))
         if (const auto effort = reasoning->choice("effort", efforts))
             apply_thinking(*r.chat, r.options, thinking_budget_of(*effort), *effort);
+    asked.repeated = read_repeated(body, r);
     std::shared_ptr<AnswerSink> sink;
     if (body.boolean("stream", false))
         sink = std::make_shared<StreamedResponse>(model, store, exchange, std::move(asked));

@@ -5,7 +5,7 @@ namespace sluice::server {
 namespace {
 
 size_t bytes_of(const StoredResponse& r) {
-    size_t n = 512 + r.reply.size();
+    size_t n = 512 + r.reply.size() + r.tools.size();
     for (const Message& m : r.messages) {
         n += 256 + m.content.size() + m.reasoning.size();
         for (const ToolCall& call : m.tool_calls) n += 128 + call.arguments.size() + call.name.size();

@@ -1,5 +1,6 @@
-// Conversations of /v1/responses that a later request may go on with by previous_response_id. In memory,
-// bounded in number and bytes; the ones not used for longest are forgotten first.
+// Conversations that a later request may go on with: of /v1/responses by previous_response_id, of
+// /v1/messages as a thread. In memory, bounded in number and bytes; the ones not used for longest are
+// forgotten first.
 #pragma once
 
 #include <list>
@@ -15,8 +16,9 @@ namespace sluice::server {
 
 struct StoredResponse {
     std::string asker{};              // nobody else may read it
-    std::vector<Message> messages{};  // the conversation, without instructions, with the answer
-    std::string reply{};              // the response object as it was sent
+    std::vector<Message> messages{};  // the conversation with the answer; a response's without instructions
+    std::string reply{};              // the response object as it was sent; of a thread none
+    std::string tools{};              // of a thread
 };
 
 class ResponseStore {

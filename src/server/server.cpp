@@ -46,8 +46,10 @@ const Server::Route Server::routes[] = {
          delete_response(c.server.responses_, *c.exchange, c.exchange->request().path.substr(14));
      }},
 
-    {"POST", "/v1/messages", false, [](const Call& c) { messages(*c.model, c.exchange, c.exchange->asker); }},
-    {"POST", "/v1/messages/count_tokens", false, [](const Call& c) { count_tokens(*c.model, *c.exchange); }},
+    {"POST", "/v1/messages", false,
+     [](const Call& c) { messages(*c.model, c.server.threads_, c.exchange, c.exchange->asker); }},
+    {"POST", "/v1/messages/count_tokens", false,
+     [](const Call& c) { count_tokens(*c.model, c.server.threads_, *c.exchange); }},
 
     {"POST", "/api/chat", false, [](const Call& c) { ollama_chat(*c.model, c.exchange, c.exchange->asker); }},
     {"POST", "/api/generate", false,

@@ -64,7 +64,7 @@ class Server {
 
     ServerOptions options_;
     Access access_;
-    ResponseStore responses_;
+    ResponseStore responses_, threads_;
     uint16_t port_;
     std::atomic<bool> draining_{false};
     std::atomic<uint64_t> loaded_{0}, to_load_{0}, refused_{0};

@@ -1,7 +1,8 @@
+// Chat, completions, embeddings, models.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI from 'openai';
-import { answering, eventually, serve } from './server.js';
+import { answering, eventually, metric, serve, stopsComputing } from './server.js';
 
 let server, client;
 before(async () => {
@@ -11,10 +12,6 @@ before(async () => {
 after(async () => assert.equal(await server.stop(), 0));
 
 const ask = (content, more = {}) => ({ model: 'rill', temperature: 0, messages: [{ role: 'user', content }], ...more });
-const tool = {
-  type: 'function',
-  function: { name: 'weather', parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
-};
 
 test('chat', async () => {
   const reply = await client.chat.completions.create(ask('What is 12+30?'));
@@ -34,24 +31,42 @@ test('stream, put together by the client', async () => {
   assert.ok((await stream.totalUsage()).completion_tokens > 3);
 });
 
-test('logprobs', async () => {
-  const reply = await client.chat.completions.create(ask('What is 12+30?', { logprobs: true, top_logprobs: 2 }));
-  const { content } = reply.choices[0].logprobs;
-  assert.equal(content.map((t) => t.token).join(''), '12 + 30 = 42');
-  assert.ok(content.every((t) => t.logprob <= 0 && t.top_logprobs.length === 2 && t.bytes.length));
+test('several choices, drawn apart, streamed as they are whole', async () => {
+  const wish = ask('Tell me a story.', { n: 3, temperature: 1, seed: 7, max_tokens: 40 });
+  const whole = await client.chat.completions.create(wish);
+  assert.deepEqual(whole.choices.map((choice) => choice.index), [0, 1, 2]);
+  const text = (choices) => choices.map(({ message }) => (message.reasoning_content ?? '') + '|' + message.content);
+  assert.equal(new Set(text(whole.choices)).size, 3);
+  const streamed = [0, 1, 2].map(() => ({ message: { content: '', reasoning_content: '' } }));
+  for await (const chunk of await client.chat.completions.create({ ...wish, stream: true }))
+    for (const { index, delta } of chunk.choices)
+      for (const part of ['content', 'reasoning_content']) streamed[index].message[part] += delta[part] ?? '';
+  assert.deepEqual(text(streamed), text(whole.choices));
 });
 
-test('a conversation in which a tool was called', async () => {
-  const reply = await client.chat.completions.create({
-    ...ask('What is the weather in Rome?'),
-    tools: [tool],
-    messages: [
-      { role: 'user', content: 'What is the weather in Rome?' },
-      { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name: 'weather', arguments: '{"city":"Rome"}' } }] },
-      { role: 'tool', tool_call_id: 'c1', content: '{"sky":"clear"}' },
-    ],
-  });
-  assert.ok(reply.choices[0].message.content.length > 0);
+test('a limit, a stop text, a budget for thoughts', async () => {
+  const cut = await client.chat.completions.create(ask('Tell me a story.', { max_completion_tokens: 5 }));
+  assert.equal(cut.choices[0].finish_reason, 'length');
+  assert.equal(cut.usage.completion_tokens, 5);
+  const stopped = await client.chat.completions.create(ask('What is 12+30?', { stop: [' ='] }));
+  assert.equal(stopped.choices[0].message.content, '12 + 30');
+  const thoughtless = await client.chat.completions.create(ask('What is 12+30?', { reasoning_effort: 'none' }));
+  assert.equal(thoughtless.choices[0].message.reasoning_content, undefined);
+  assert.ok(thoughtless.choices[0].message.content.length > 0);  // Rill was not trained to do without
+});
+
+test('logprobs, whole and streamed', async () => {
+  const wish = ask('What is 12+30?', { logprobs: true, top_logprobs: 2 });
+  const { content } = (await client.chat.completions.create(wish)).choices[0].logprobs;
+  assert.equal(content.map((t) => t.token).join(''), '12 + 30 = 42');
+  for (const t of content) {
+    assert.ok(t.logprob <= 0 && t.top_logprobs.length === 2 && t.top_logprobs[0].logprob >= t.top_logprobs[1].logprob);
+    assert.equal(t.top_logprobs[0].token, t.token);  // the best one was taken
+    assert.equal(Buffer.from(t.bytes).toString(), t.token);
+  }
+  const streamed = [];
+  for await (const chunk of await client.chat.completions.create({ ...wish, stream: true })) streamed.push(...(chunk.choices[0].logprobs?.content ?? []));
+  assert.deepEqual(streamed, content);
 });
 
 test('completions', async () => {
@@ -64,27 +79,17 @@ test('completions', async () => {
 });
 
 test('embeddings', async () => {
-  const reply = await client.embeddings.create({ model: 'rill', input: ['a cat', 'a dog'] });  // the client asks for base64
-  assert.equal(reply.data.length, 2);
-  const length = Math.hypot(...reply.data[0].embedding);
-  assert.ok(Math.abs(length - 1) < 1e-3, String(length));
-});
-
-test('responses, that go on', async () => {
-  const first = await client.responses.create({ model: 'rill', input: 'What is 12+30?', temperature: 0 });
-  assert.equal(first.output_text, '12 + 30 = 42');
-  const second = await client.responses.create({ model: 'rill', input: 'What is 7+8?', previous_response_id: first.id, temperature: 0 });
-  assert.match(second.output_text, /15/);
-  assert.equal((await client.responses.retrieve(first.id)).output_text, '12 + 30 = 42');
-});
-
-test('responses, streamed', async () => {
-  const stream = client.responses.stream({ model: 'rill', input: 'What is 12+30?', temperature: 0 });
-  let text = '';
-  stream.on('response.output_text.delta', (event) => (text += event.delta));
-  const reply = await stream.finalResponse();
-  assert.equal(reply.output_text, '12 + 30 = 42');
-  assert.equal(text, '12 + 30 = 42');
+  const input = ['a cat', 'a kitten', 'What is 12+30?'];
+  const reply = await client.embeddings.create({ model: 'rill', input });  // the client asks for base64
+  const plain = await client.embeddings.create({ model: 'rill', input, encoding_format: 'float' });
+  assert.equal(reply.data.length, 3);
+  reply.data.forEach(({ index, embedding }, i) => {
+    assert.equal(index, i);
+    assert.ok(Math.abs(Math.hypot(...embedding) - 1) < 1e-3);
+    assert.ok(embedding.every((x, k) => Math.abs(x - plain.data[i].embedding[k]) < 1e-6));
+  });
+  const [one] = (await client.embeddings.create({ model: 'rill', input: 'a kitten' })).data;
+  assert.deepEqual(one.embedding, reply.data[1].embedding);  // alone as in company
 });
 
 test('models', async () => {
@@ -92,25 +97,26 @@ test('models', async () => {
   for await (const model of client.models.list()) names.push(model.id);
   assert.deepEqual(names, ['rill']);
   assert.equal((await client.models.retrieve('rill')).id, 'rill');
+  await assert.rejects(client.models.retrieve('gpt-9'), OpenAI.NotFoundError);
 });
 
-test('errors are the client\'s own classes', async () => {
-  await assert.rejects(client.chat.completions.create(ask('x', { temperature: 'hot' })), (e) => {
-    assert.ok(e instanceof OpenAI.BadRequestError);
-    assert.equal(e.param, 'temperature');
-    return true;
-  });
-  await assert.rejects(client.chat.completions.create(ask('x', { model: 'gpt-9' })), OpenAI.NotFoundError);
-  const keyed = await serve('--api-key', 'secret');
-  await assert.rejects(new OpenAI({ baseURL: keyed.url + '/v1', apiKey: 'wrong' }).models.list(), OpenAI.AuthenticationError);
-  await new OpenAI({ baseURL: keyed.url + '/v1', apiKey: 'secret' }).models.list();
-  await keyed.stop();
+const endless = ask('Tell me a story.', { ignore_eos: true, max_tokens: 3900 });
+
+test('leaving a stream ends the request at the server', async () => {
+  const cancelled = await metric(server.url, 'sluice_requests_cancelled_total');
+  const stream = await client.chat.completions.create({ ...endless, stream: true });
+  for await (const chunk of stream)
+    if (chunk.choices[0].delta.content) {
+      await stopsComputing(server.url, () => stream.controller.abort());
+      break;
+    }
+  assert.equal(await metric(server.url, 'sluice_requests_cancelled_total'), cancelled + 1);
 });
 
-test('abort ends the request at the server', async () => {
-  const stream = await client.chat.completions.create(ask('Tell me a story.', { stream: true, ignore_eos: true }));
-  for await (const chunk of stream) {
-    if (chunk.choices[0].delta.content || chunk.choices[0].delta.reasoning_content) break;  // leaving aborts
-  }
-  await eventually(async () => (await answering(server.url)) === 0);
+test('aborting a request that is not streamed ends it, too', async () => {
+  const controller = new AbortController();
+  const asked = assert.rejects(client.chat.completions.create(endless, { signal: controller.signal }), OpenAI.APIUserAbortError);
+  await eventually(async () => (await answering(server.url)) === 1);
+  await stopsComputing(server.url, () => controller.abort());
+  await asked;
 });

@@ -9,6 +9,9 @@ export function serve(...flags) {
   const program = process.env.SLUICE ?? root + 'build/sluice';
   const child = spawn(program, ['serve', root + 'models/rill-q8_0.gguf', '--alias', 'rill', '--port', '0', '--no-learn', ...flags]);
   const ended = new Promise((resolve) => child.on('exit', resolve));
+  const die = () => child.kill('SIGKILL');
+  process.on('exit', die);  // also when a test fails before stop()
+  ended.then(() => process.off('exit', die));
   return new Promise((resolve, reject) => {
     let said = '';
     child.on('error', reject);
@@ -21,16 +24,33 @@ export function serve(...flags) {
   });
 }
 
-/** Answers in progress, as the server counts them. */
-export async function answering(url) {
+/** A figure of the server's /metrics. */
+export async function metric(url, name) {
   const text = await (await fetch(url + '/metrics')).text();
-  return Number(text.match(/^sluice_requests_decode (\d+)/m)[1]);
+  const found = text.match(new RegExp(`^${name} (\\S+)$`, 'm'));
+  if (!found) throw new Error('there is no ' + name);
+  return Number(found[1]);
 }
 
+/** Answers in progress. */
+export const answering = (url) => metric(url, 'sluice_requests_decode');
+
 export async function eventually(holds) {
-  for (let i = 0; i < 200; ++i) {
+  for (let i = 0; i < 500; ++i) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error('it never came true: ' + holds);
+}
+
+/** Leaves, by calling `leave`: the server computes a step or so more (the answers to /metrics take time, too), and then nothing. */
+export async function stopsComputing(url, leave) {
+  const tokens = () => metric(url, 'sluice_generated_tokens_total');
+  const before = await tokens();
+  await leave();
+  await eventually(async () => (await answering(url)) === 0);
+  const then = await tokens();
+  if (then - before > 30) throw new Error(`the server went on for ${then - before} tokens`);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  if ((await tokens()) !== then) throw new Error('the server goes on computing for nobody');
 }

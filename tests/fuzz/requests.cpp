@@ -58,9 +58,9 @@ void ask(uint8_t which, const std::shared_ptr<Exchange>& exchange) {
         case 3:
             return responses(model, store, exchange, "asker");
         case 4:
-            return messages(model, exchange, "asker");
+            return messages(model, store, exchange, "asker");
         case 5:
-            return count_tokens(model, *exchange);
+            return count_tokens(model, store, *exchange);
         case 6:
             return ollama_chat(model, exchange, "asker");
         case 7:

@@ -40,7 +40,8 @@ inline Json endless(Json more = Json::object()) {
 class RunningServer {
   public:
     explicit RunningServer(server::ServerOptions options = {}, SchedulerOptions scheduler = {},
-                           bool load = true) {
+                           bool load = true, const Engine& engine = rill_engine())
+        : engine_(engine) {
         options.listen_fd = server::open_listener("127.0.0.1", 0);
         options.version = "0.0.test";
         options.log = [this](const std::string& line) {
@@ -51,8 +52,7 @@ class RunningServer {
         if (load) this->load(scheduler);
     }
     void load(const SchedulerOptions& scheduler = {}) {
-        model_ = std::make_shared<server::ModelService>(rill_engine(), scheduler,
-                                                        std::vector<std::string>{"rill"});
+        model_ = std::make_shared<server::ModelService>(engine_, scheduler, std::vector<std::string>{"rill"});
         server_->serve(model_);
     }
     uint16_t port() const { return server_->port(); }
@@ -70,6 +70,7 @@ class RunningServer {
     void stop() { server_.reset(); }
 
   private:
+    Engine engine_;
     mutable std::mutex mutex_;
     std::vector<std::string> log_;
     std::shared_ptr<server::ModelService> model_;

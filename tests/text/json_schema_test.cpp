@@ -284,8 +284,13 @@ TEST(JsonSchema, Formats) {
         {"hostname", {"example.com", "localhost"}, {"-a", "a..b", ""}},
         {"ipv4", {"0.0.0.0", "255.255.255.255"}, {"256.1.1.1", "1.2.3", "01.2.3.4"}},
         {"ipv6", {"::", "::1", "2001:db8::1", "1:2:3:4:5:6:7:8"}, {"1:2:3:4:5:6:7", "1::2::3", "12345::"}},
-        {"uri", {"https://example.org/a?b=c#d", "mailto:a@b.org"}, {"example", "http//x", "a b:c"}},
+        {"uri",
+         {"https://example.org/a?b=c#d", "mailto:a@b.org", "http://10.0.0.1:8080/a/", "file:/etc/hosts",
+          "a://b?/#?"},
+         {"example", "http//x", "a b:c", "a:b#c#d", "a://b:c", "a://b@c@d", "a:", "a:%g0"}},
     };
+    const Shared host = schema_automaton(R"({"type":"string","format":"hostname"})");
+    for (uint64_t seed = 0; seed < 200; ++seed) EXPECT_LE(draw(host, seed).size(), 255u);  // with the quotes
     for (const SchemaCase& c : cases) {
         SCOPED_TRACE(c.schema);
         const Shared a = schema_automaton(std::string(R"({"type":"string","format":")") + c.schema + "\"}");

@@ -347,11 +347,24 @@ std::string ipv6() {
     return "(?:" + all + ")";
 }
 
+/// RFC 3986, hosts being names or IPv4: a port is digits, and there is one fragment.
+std::string uri() {
+    const std::string in_host = "[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}", in_path = in_host + "|[:@]",
+                      in_query = in_path + "|[/?]";
+    const auto repeated = [](const std::string& one, const char* times) { return "(?:" + one + ")" + times; };
+    const std::string segments = repeated("/" + repeated(in_path, "{0,200}"), "{0,20}");
+    return "[A-Za-z][A-Za-z0-9+.-]{0,20}:(?://" + repeated(in_host, "{1,200}") + "(?::\\d{1,5})?" + segments +
+           "|/?" + repeated(in_path, "{1,200}") + segments + ")" +
+           repeated("\\?" + repeated(in_query, "{0,1000}"), "?") +
+           repeated("#" + repeated(in_query, "{0,200}"), "?");
+}
+
 std::vector<Format> make_formats() {
     const std::string hour = "(?:[01]\\d|2[0-3])", sixty = "[0-5]\\d";
     const std::string time =
         hour + ":" + sixty + ":" + sixty + "(?:\\.\\d{1,9})?(?:Z|[+-]" + hour + ":" + sixty + ")";
     const std::string label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+    const std::string short_label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,28}[A-Za-z0-9])?";
     const std::string octet = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
     const std::string clock = "T(?:\\d{1,9}H(?:\\d{1,9}M)?(?:\\d{1,9}S)?|\\d{1,9}M(?:\\d{1,9}S)?|\\d{1,9}S)";
     const std::string days = "\\d{1,9}D(?:" + clock + ")?", months = "\\d{1,9}M(?:" + days + ")?";
@@ -361,12 +374,14 @@ std::vector<Format> make_formats() {
         {"date-time", date() + "T" + time},
         {"duration", "P(?:\\d{1,9}W|\\d{1,9}Y(?:" + months + ")?|" + months + "|" + days + "|" + clock + ")"},
         {"uuid", "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"},
-        {"email",
-         "[A-Za-z0-9_+-]{1,32}(?:\\.[A-Za-z0-9_+-]{1,32}){0,3}@" + label + "(?:\\." + label + "){1,5}"},
-        {"hostname", label + "(?:\\." + label + "){0,10}"},
+        // At most 64 characters before the @, and 254 in all.
+        {"email", "[A-Za-z0-9_+-]{1,32}(?:\\.[A-Za-z0-9_+-]{1,15}){0,2}@" + short_label + "(?:\\." +
+                      short_label + "){1,5}"},
+        // At most 253 characters.
+        {"hostname", label + "(?:\\." + short_label + "){0,6}"},
         {"ipv4", "(?:" + octet + "\\.){3}" + octet},
         {"ipv6", ipv6()},
-        {"uri", "[A-Za-z][A-Za-z0-9+.-]{0,20}:(?:[A-Za-z0-9._~:/?#@!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,2000}"},
+        {"uri", uri()},
     };
     for (Format& f : all) f.pattern = "^(?:" + f.pattern + ")$";
     return all;

@@ -11,13 +11,13 @@ import { notify } from '../ui/notices';
 
 type NumberName = 'temperature' | 'top_p' | 'top_k' | 'min_p' | 'max_tokens' | 'seed';
 
-const numbers: { name: NumberName; label: string; what: string; min: number; max: number; step: number }[] = [
+const numbers: { name: NumberName; label: string; what: string; min: number; max: number; step: number; empty?: string }[] = [
   { name: 'temperature', label: 'Temperature', what: '0: always the likeliest', min: 0, max: 2, step: 0.05 },
   { name: 'top_p', label: 'Top p', what: 'likeliest, up to a share', min: 0, max: 1, step: 0.01 },
   { name: 'top_k', label: 'Top k', what: 'so many tokens at most', min: 0, max: 1000, step: 1 },
   { name: 'min_p', label: 'Min p', what: 'share of the likeliest', min: 0, max: 1, step: 0.01 },
-  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, with thinking', min: 1, max: 10_000_000, step: 1 },
-  { name: 'seed', label: 'Seed', what: 'repeats an answer', min: 0, max: 4_294_967_295, step: 1 },
+  { name: 'max_tokens', label: 'Longest answer', what: 'tokens, with thinking', min: 1, max: 10_000_000, step: 1, empty: 'no limit' },
+  { name: 'seed', label: 'Seed', what: 'repeats an answer', min: 0, max: 4_294_967_295, step: 1, empty: 'random' },
 ];
 
 function change(values: Partial<Settings>): void {
@@ -26,7 +26,7 @@ function change(values: Partial<Settings>): void {
 }
 
 /** The browser keeps the text while it is written: "0." is not a number yet, and must not be taken away. */
-function NumberField({ name, label, what, min, max, step }: (typeof numbers)[number]): JSX.Element {
+function NumberField({ name, label, what, min, max, step, empty = "the model's" }: (typeof numbers)[number]): JSX.Element {
   const initial = useRef(current.value.conversation.settings[name] ?? '');
   return (
     <label class="field">
@@ -36,7 +36,7 @@ function NumberField({ name, label, what, min, max, step }: (typeof numbers)[num
       <input
         type="number"
         {...{ min, max, step }}
-        placeholder="the model's"
+        placeholder={empty}
         defaultValue={initial.current}
         onInput={(event) => {
           const { valueAsNumber } = event.currentTarget;

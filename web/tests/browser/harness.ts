@@ -13,7 +13,7 @@ const pages: Page[] = [];
 const faults: string[] = [];
 
 beforeAll(async () => {
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const args = ['--disable-dev-shm-usage', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];  // /dev/shm is small in containers
   browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args });
   if (!realServer) mock = await startMock({ speed: 2 });
 });
