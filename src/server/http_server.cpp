@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -403,8 +404,10 @@ void HttpServer::tick() {
 void HttpServer::ended(const std::shared_ptr<Exchange>& exchange, bool complete) {
     unwatch(*exchange);
     std::string line;
+    std::function<std::string()> more;
     {
         std::lock_guard lock(exchange->mutex_);
+        more = std::exchange(exchange->notes_at_end_, nullptr);
         exchange->connection_ = nullptr;
         exchange->suspended_ = false;
         const double ms =
@@ -414,6 +417,7 @@ void HttpServer::ended(const std::shared_ptr<Exchange>& exchange, bool complete)
                            ms, exchange->request_.peer, exchange->notes_, complete ? "" : " left=true");
     }
     if (!complete) exchange->client_left();
+    if (more && options_.log) line += more();
     {
         std::lock_guard lock(exchanges_mutex_);
         exchanges_.erase(exchange);
