@@ -120,6 +120,7 @@ struct HttpServer::Callbacks {
             server.exchanges_.insert(exchange);
         }
         server.set_deadline(exchange->fd_, server.options_.limits.body_time);
+        server.watch(exchange);
         if (auto refusal = server.options_.admit(*exchange)) {
             exchange->respond(std::move(*refusal));
             return reply(c, *exchange);
@@ -339,14 +340,15 @@ void HttpServer::handler_main() {
     }
 }
 
-/// The client is watched while its request is answered: an end of its stream means that it has left.
+/// The client is watched while its request is received, and again while it is answered: an end of its stream
+/// means that it has left. libmicrohttpd itself may overlook an end that comes together with the last bytes.
 void HttpServer::watch(const std::shared_ptr<Exchange>& exchange) {
     std::lock_guard lock(exchanges_mutex_);
-    watched_[exchange->fd_] = exchange;
+    const bool again = !watched_.insert_or_assign(exchange->fd_, exchange).second;
     epoll_event event{};
     event.events = EPOLLRDHUP | EPOLLONESHOT;
     event.data.fd = exchange->fd_;
-    epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, exchange->fd_, &event);
+    epoll_ctl(epoll_fd_, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, exchange->fd_, &event);
 }
 
 void HttpServer::unwatch(const Exchange& exchange) {
@@ -374,7 +376,16 @@ void HttpServer::look_at_clients(int timeout_ms) {
             const auto found = watched_.find(events[i].data.fd);
             if (found != watched_.end()) left = found->second.lock();
         }
-        if (left) left->client_left();
+        if (!left) continue;
+        bool receiving;
+        {
+            std::lock_guard lock(left->mutex_);
+            receiving = left->state_ == Exchange::State::receiving;
+        }
+        if (receiving)  // what came before the end may still be read, and be all of it
+            set_deadline(left->fd_, std::chrono::seconds(1));
+        else
+            left->client_left();
     }
 }
 
