@@ -348,14 +348,16 @@ void KvDisk::main() {
 
 void KvDisk::count_success() {
     ++stats_.written;
-    if (stats_.failure.empty()) return;
+    // A disk that is almost full fails now and then: that is one failure until it has been well for a while.
+    if (stats_.failure.empty() || now_ns() - failed_at_ < 2 * retry_after_) return;
     notices_.push_back(fmt::format("KV pages are written to {} again", folder_.string()));
     stats_.failure.clear();
 }
 
 void KvDisk::count_failure(const std::string& why) {
     ++stats_.not_written;
-    quiet_until_ = now_ns() + retry_after_;
+    failed_at_ = now_ns();
+    quiet_until_ = failed_at_ + retry_after_;
     if (stats_.failure.empty())
         notices_.push_back(fmt::format(
             "KV pages could not be written to {}: {}; requests are answered all the same, and it is "

@@ -111,7 +111,7 @@ class KvDisk {
     std::deque<Work> work_;
     KvDiskStats stats_;
     std::vector<std::string> notices_;
-    int64_t quiet_until_ = 0;  // after a failure nothing is written for a while
+    int64_t failed_at_ = 0, quiet_until_ = 0;  // after a failure nothing is written for a while
     bool stop_ = false;
     std::thread thread_;
 };

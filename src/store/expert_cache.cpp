@@ -329,7 +329,8 @@ void ExpertCache::forget_stats() {
 ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts)
     : cache_(cache),
       most_reading_(std::max<uint32_t>(
-          least_reading, uint32_t(enough_reading / std::max<uint64_t>(cache.layers_[layer].expert_bytes(), 1)))) {
+          least_reading,
+          uint32_t(enough_reading / std::max<uint64_t>(cache.layers_[layer].expert_bytes(), 1)))) {
     std::vector<ReadRequest> reads;
     {
         std::lock_guard lock(cache_.mutex_);

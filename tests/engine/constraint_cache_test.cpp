@@ -2,7 +2,7 @@
 // reason for another answer.
 #include "engine/constraint_cache.h"
 
-#include <atomic>
+#include <stop_token>
 #include <thread>
 
 #include <fmt/format.h>
@@ -58,21 +58,18 @@ TEST(ConstraintCache, KeepsItsLimitAndChangesNoAnswer) {
     const Engine large = rill_with(64 << 20);
     large.constrain_to_json_object();
     const uint64_t vocabulary = stats(large).bytes;
-    const Engine small = rill_with(vocabulary + (60 << 10));
-    std::atomic<bool> done{false};
-    std::thread watch([&] {
-        while (!done) {
+    const Engine small = rill_with(vocabulary + (200 << 10));
+    const std::jthread watch([&](const std::stop_token& done) {
+        while (!done.stop_requested()) {
             const ConstraintStats s = stats(small);
             EXPECT_LE(s.bytes, s.limit);
             std::this_thread::yield();
         }
     });
-    for (int i = 0; i < 24; ++i)
-        EXPECT_EQ(answer(small, small.constrain_to_schema(schema(i % 8)), uint64_t(i)),
-                  answer(large, large.constrain_to_schema(schema(i % 8)), uint64_t(i)))
+    for (int i = 0; i < 40; ++i)
+        EXPECT_EQ(answer(small, small.constrain_to_schema(schema(i % 20)), uint64_t(i)),
+                  answer(large, large.constrain_to_schema(schema(i % 20)), uint64_t(i)))
             << i;
-    done = true;
-    watch.join();
     EXPECT_GT(stats(small).evicted, 0u);
     EXPECT_EQ(stats(large).evicted, 0u);
     EXPECT_LT(stats(small).bytes, stats(large).bytes);

@@ -174,7 +174,7 @@ TEST_F(Disk, AFullDiskIsToldOnceAndTriedAgain) {
     const auto told = disk.take_notices();
     ASSERT_EQ(told.size(), 1u);
     EXPECT_NE(told[0].find(folder.string() + ": " + std::strerror(EFBIG)), std::string::npos) << told[0];
-    std::this_thread::sleep_for(30ms);
+    std::this_thread::sleep_for(60ms);
     disk.write(text(2, 0), pages(2, 0));
     disk.flush();
     EXPECT_EQ(disk.stats().written, 2u);
