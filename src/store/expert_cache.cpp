@@ -24,10 +24,6 @@ uint64_t align_up(uint64_t x, uint64_t to) {
     return (x + to - 1) / to * to;
 }
 
-/// What a lease reads at once at most: as many experts as these bytes, and no fewer than one token may use.
-constexpr uint64_t enough_reading = 48 << 20;
-constexpr uint32_t least_reading = 8;
-
 /// Layers whose slots differ by less than this share them: what is wasted is less than what a split would
 /// cost in hits.
 constexpr double same_class = 1.06;
@@ -326,11 +322,7 @@ void ExpertCache::forget_stats() {
     demands_.assign(n_keys_, 0);
 }
 
-ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts)
-    : cache_(cache),
-      most_reading_(std::max<uint32_t>(
-          least_reading,
-          uint32_t(enough_reading / std::max<uint64_t>(cache.layers_[layer].expert_bytes(), 1)))) {
+ExpertLease::ExpertLease(ExpertCache& cache, uint32_t layer, std::vector<uint32_t> experts) : cache_(cache) {
     std::vector<ReadRequest> reads;
     {
         std::lock_guard lock(cache_.mutex_);
@@ -377,16 +369,9 @@ ExpertLease::~ExpertLease() {
         if (e.stage != Stage::pending && e.stage != Stage::released) cache_.unpin(e.slot);
 }
 
-/// Gives slots to entries that have none, as far as there are victims. Called with the mutex held. No more at
-/// once than keep the drive busy while the cores compute: what is rarely used then flows through few slots,
-/// and a batch whose layer asks for many experts does not push out those that every step uses.
+/// Gives slots to entries that have none, as far as there are victims. Called with the mutex held.
 void ExpertLease::start_pending(std::vector<ReadRequest>& reads) {
-    uint32_t reading = 0;
-    for (const Entry& e : entries_)
-        reading += e.stage != Stage::pending && e.stage < Stage::all_taken &&
-                   cache_.slots_[e.slot].landed != ExpertCache::all_landed;
-    while (!pending_.empty() && reading < most_reading_) {
-        ++reading;
+    while (!pending_.empty()) {
         Entry& entry = entries_[pending_.front()];
         const auto slot = cache_.take_slot(entry.key, false);
         if (!slot) return;

@@ -225,7 +225,6 @@ class ExpertLease : public Lease {
     const ExpertCache::Slot* collect(Ready& ready, std::vector<ReadRequest>& reads);
 
     ExpertCache& cache_;
-    const uint32_t most_reading_;  // experts whose reads are on their way
     std::vector<Entry> entries_;
     std::deque<uint32_t> pending_;  // indices without a slot yet, in file order
     uint32_t taken_ = 0;            // entries handed out whole

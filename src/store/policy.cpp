@@ -141,10 +141,10 @@ class Lfru : public EvictionPolicy {
     std::optional<ExpertKey> guessed_victim() const override { return lists_.oldest(0); }
 
   private:
-    static constexpr uint32_t n_classes = 24;
-    /// Small counts each have a class, so that of many that are used now and then the most used ones stay.
+    static constexpr uint32_t n_classes = 8;
+    /// The count's magnitude: 0–1, 2–3, 4–7, 8–15, …
     static uint32_t class_of(uint8_t count) {
-        return count < 16 ? count : std::min(n_classes - 1, 16 + (31u - uint32_t(__builtin_clz(count >> 4))));
+        return count < 2 ? 0 : std::min(n_classes - 1, 31u - uint32_t(__builtin_clz(count)));
     }
     KeyLists lists_;
     std::vector<uint8_t> counts_;
