@@ -20,6 +20,9 @@ namespace sluice::server {
 
 namespace {
 
+/// For what a client sent before the end of its stream to be read, if it is a whole request.
+constexpr std::chrono::seconds after_end{1};
+
 std::string address_text(const sockaddr* address) {
     char text[INET6_ADDRSTRLEN] = "";
     if (!address) return "";
@@ -312,7 +315,9 @@ void HttpServer::set_deadline(int fd, std::optional<std::chrono::seconds> from_n
     const auto found = open_.find(fd);
     if (found == open_.end()) return;
     found->second.has_deadline = from_now.has_value();
-    if (from_now) found->second.deadline = Exchange::Clock::now() + *from_now;
+    if (!from_now) return;
+    found->second.deadline =
+        Exchange::Clock::now() + (found->second.input_ended ? std::min(*from_now, after_end) : *from_now);
 }
 
 void HttpServer::dispatch(std::shared_ptr<Exchange> exchange) {
@@ -345,7 +350,7 @@ void HttpServer::handler_main() {
 void HttpServer::opened(int fd) {
     {
         std::lock_guard lock(open_mutex_);
-        open_[fd] = {Exchange::Clock::now() + options_.limits.head_time, true, ++last_number_};
+        open_[fd] = {Exchange::Clock::now() + options_.limits.head_time, true, false, ++last_number_};
     }
     watch_socket(fd, EPOLL_CTL_ADD);
 }
@@ -382,7 +387,8 @@ void HttpServer::input_ended(int fd, uint32_t number) {
     const auto found = open_.find(fd);
     if (found == open_.end() || found->second.number != number) return;
     Open& open = found->second;
-    const auto soon = Exchange::Clock::now() + std::chrono::seconds(1);
+    const auto soon = Exchange::Clock::now() + after_end;
+    open.input_ended = true;
     open.deadline = open.has_deadline ? std::min(open.deadline, soon) : soon;
     open.has_deadline = true;
 }

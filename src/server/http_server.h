@@ -72,6 +72,7 @@ class HttpServer {
     struct Open {
         Exchange::Clock::time_point deadline{};
         bool has_deadline = false;
+        bool input_ended = false;
         uint32_t number = 0;  // no two have the same: sockets' numbers come again
     };
     void set_deadline(int fd, std::optional<std::chrono::seconds> from_now);
