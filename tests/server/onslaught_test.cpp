@@ -29,11 +29,11 @@ std::vector<std::string> seed_bodies() {
 
 class Onslaught : public ServerTest {
   protected:
-    /// The status of the reply; 0 if there was none. Who speaks no HTTP does not wait for long, and leaves.
+    /// The status of the reply; 0 if there was none. Nobody waits for long: who has no reply leaves.
     int fire(const HostileRequest& r) {
         Connection c(port);
         c.send(r.bytes);
-        if (c.wait_for("\r\n\r\n", r.http ? 10'000ms : 20ms)) return c.read_reply(10s).status;
+        if (c.wait_for("\r\n\r\n", r.http ? 1000ms : 10ms)) return c.read_reply(500ms).status;
         c.leave(r.bytes.size() % 2 == 0);
         return 0;
     }
@@ -50,7 +50,7 @@ class Onslaught : public ServerTest {
 TEST_F(Onslaught, ThousandsOfHostileRequestsChangeNothing) {
     const auto bodies = seed_bodies();
     ASSERT_GE(bodies.size(), 10u);
-    constexpr size_t batches = 20, batch = 200, shooters = 4;
+    constexpr size_t batches = 15, batch = 200, shooters = 8;
     std::map<int, size_t> statuses;
     for (size_t b = 0; b < batches; ++b) {
         const auto requests = hostile_requests(b, batch, bodies);
@@ -74,8 +74,9 @@ TEST_F(Onslaught, ThousandsOfHostileRequestsChangeNothing) {
     for (const auto& [status, n] : statuses) RecordProperty("status_" + std::to_string(status), int(n));
     EXPECT_GT(statuses[400], batches * batch / 4);
     EXPECT_GT(statuses[200], 0u);
-    EXPECT_LT(statuses[-1],
-              batches * batch / 50);  // those whose mutation asks for more than ten seconds of work
+    EXPECT_TRUE(eventually([&] {  // whoever hung up is let go
+        return get(port, "/metrics").body.find("\nsluice_http_connections 1\n") != std::string::npos;
+    }));
 }
 
 TEST_F(Onslaught, WhoVanishesWhileUploadingIsForgotten) {
