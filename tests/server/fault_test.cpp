@@ -190,14 +190,14 @@ void check_full_disk(Process& process, const std::vector<Json>& expected,
 }
 
 TEST_F(Killed, NotByAFullDisk) {
-    if (mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=8m") != 0)
+    if (mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=96m") != 0)
         GTEST_SKIP() << "a small file system cannot be mounted here: " << std::strerror(errno);
     struct Unmount {
         const std::string path;
         ~Unmount() { umount2(path.c_str(), MNT_DETACH); }
     } unmount{folder.path()};
     const std::string filler = folder / "filler";
-    write_file(filler, std::string(8000 << 10, 'x'));
+    write_file(filler, std::string(98000 << 10, 'x'));
     Process process(serve(folder.path()));
     check_full_disk(process, expected, [&] { fs::remove(filler); });
 }
