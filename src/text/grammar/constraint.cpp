@@ -113,10 +113,10 @@ std::shared_ptr<const Value> Constraint::cached(Cache<Value>& cache, const std::
     std::lock_guard lock(mutex_);
     // No more than a quarter of the budget, so that grammars used at the same time leave each other room.
     if (cache.bytes + bytes > std::min(max_cache_bytes, budget_->most() / 4)) forget(cache);
-    if (!budget_->take(bytes)) {
-        forget(cache);
-        if (!budget_->take(bytes)) return value;
-    }
+    // A quarter of the budget is left to answers' places: they cannot do without, and masks can.
+    const auto has_room = [&] { return budget_->used() + bytes <= budget_->most() / 4 * 3; };
+    if (!has_room()) forget(cache);
+    if (!has_room() || !budget_->take(bytes)) return value;
     if (cache.values.emplace(key, value).second)
         cache.bytes += bytes;
     else
