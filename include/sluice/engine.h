@@ -43,7 +43,7 @@ struct LoadProgress {
     uint64_t bytes_done = 0, bytes_total = 0;
 };
 
-/// A part of the memory that was planned before anything was read.
+/// A part of the memory that was planned before anything was read, or one to plan.
 struct MemoryPart {
     std::string what{};
     uint64_t bytes = 0;
@@ -62,9 +62,15 @@ struct EngineOptions {
     uint32_t sequences = 1;  // that are computed at once, each with a context of its own
     KvType kv_type = KvType::f16;
     uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
-    bool pin = false;    // keep each thread on a core of its own, the fastest first; the caller's too
-    std::string isa{};   // which kernels: "avx512", "avx2", …, "plain"; empty: the best this processor runs
-    std::string io{};    // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
+    // For compiled grammars, schemas and tools, the vocabulary's tables included; 0: 64 MiB, or a 64th of the
+    // memory if that is less, and what the vocabulary takes.
+    uint64_t constraint_bytes = 0;
+    // Memory that the caller will use itself, such as a server for its replies: each part gets what it asks
+    // for, or a 64th of the memory if that is less. EngineInfo::set_aside says how much.
+    std::vector<MemoryPart> set_aside{};
+    bool pin = false;   // keep each thread on a core of its own, the fastest first; the caller's too
+    std::string isa{};  // which kernels: "avx512", "avx2", …, "plain"; empty: the best this processor runs
+    std::string io{};   // how experts are read: "auto", "uring", "pread", "buffered", "mmap"; empty: auto
     std::string
         cache_policy{};  // which expert leaves when room is needed: "lru", "slru", "lfru"; empty: the default
     std::string route_trace{};  // a file for what the routers choose (sluice replay reads it); empty: none
@@ -122,7 +128,8 @@ struct EngineInfo {
     uint32_t cached_experts = 0, total_experts = 0;  // that memory holds; that the model has
     std::string cache_policy{};                      // "lru", "slru", "lfru"
     uint64_t ram_limit = 0;                          // what may be used
-    std::vector<MemoryPart> plan{};
+    std::vector<MemoryPart> plan{}, set_aside{};
+    uint64_t constraint_bytes = 0;    // that compiled grammars may take
     uint32_t context = 0, batch = 0;  // that a session has by default
     bool has_tokenizer = false;
     std::string template_name{};  // "the model's own", or the named default

@@ -1,5 +1,7 @@
 #include "cli/engine_flags.h"
 
+#include <algorithm>
+
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <CLI/Validators.hpp>
@@ -80,6 +82,13 @@ void EngineFlags::add_to(CLI::App& command) {
         ->check(number_in(1u, 1u << 20))
         ->type_name("N")
         ->group(group);
+    command
+        .add_option(
+            "--grammar-memory", grammar_memory,
+            "What compiled grammars, schemas and tools may take (default: 64M, or a 64th of the memory)")
+        ->check(parsed_by([](const std::string& s) { parse_size(s); }))
+        ->type_name("SIZE")
+        ->group(group);
     command.add_flag("--pin", pin, "Keep each thread on a core of its own, the fastest first")->group(group);
     command.add_option("--isa", isa, "Instruction set of the kernels (default: the best this processor has)")
         ->check(parsed_by([](const std::string& s) { check_isa(s); }))
@@ -136,6 +145,8 @@ EngineOptions EngineFlags::engine_options() const {
     o.mirrors = mirrors;
     o.learn = learn;
     o.sequences = sequences;
+    o.constraint_bytes = grammar_memory.empty() ? 0 : std::max<uint64_t>(parse_size(grammar_memory), 1);
+    o.set_aside = set_aside;
     return o;
 }
 

@@ -18,11 +18,13 @@ struct EngineFlags {
     std::string ram;
     uint32_t context = 0;
     std::string kv_type = "f16";
+    std::string grammar_memory{};  // empty: the engine's choice
     uint32_t batch = 0;
     std::string isa, io, cache_policy, route_trace;
     std::vector<std::string> mirrors;
     bool look_ahead = true, learn = true, pin = false;
-    uint32_t sequences = 1;  // not a flag of most commands
+    uint32_t sequences = 1;               // not a flag of most commands
+    std::vector<MemoryPart> set_aside{};  // no flag: what the command keeps beside the engine
 
     void add_to(CLI::App& command);
     EngineOptions engine_options() const;

@@ -1,5 +1,6 @@
 // sluice serve: one model for programs and browsers, over HTTP.
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <fstream>
 #include <iterator>
@@ -22,6 +23,7 @@
 #include "core/sizes.h"
 #include "server/listen_socket.h"
 #include "server/server.h"
+#include "server/text_log.h"
 
 namespace sluice::cli {
 
@@ -33,7 +35,7 @@ struct ServeOptions {
     uint16_t port = 8080;
     std::vector<std::string> aliases, api_keys, cors_origins, hosts;
     std::string api_key_file, tls_certificate, tls_key;
-    bool insecure = false, quiet = false;
+    bool insecure = false, quiet = false, log_prompts = false;
     uint32_t rate_limit = 0, drain_seconds = 60;
     std::string max_body = "32M", kv_disk_size = "20G";
     SchedulerOptions scheduler;
@@ -69,6 +71,10 @@ void check_reach(int listener, const server::AccessOptions& access, const ServeO
                     o.host));
 }
 
+std::string log_line(const std::string& line) {
+    return fmt::format("time={:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(std::time(nullptr)), line);
+}
+
 server::ServerOptions server_options(const ServeOptions& o) {
     server::ServerOptions s;
     s.access = access_options(o);
@@ -80,11 +86,12 @@ server::ServerOptions server_options(const ServeOptions& o) {
     }
     s.limits.body_bytes = parse_size(o.max_body);
     s.version = SLUICE_VERSION;
-    if (!o.quiet)
-        s.log = [](const std::string& line) {
-            write_error(
-                fmt::format("time={:%Y-%m-%dT%H:%M:%SZ} {}\n", fmt::gmtime(std::time(nullptr)), line));
-        };
+    if (o.quiet && o.log_prompts)
+        throw UsageError(
+            "expected --log-prompts or --quiet, found both: prompts are part of the lines that "
+            "--quiet leaves out");
+    s.log_prompts = o.log_prompts;
+    if (!o.quiet) s.log = [](const std::string& line) { write_error(log_line(line)); };
     const auto inherited = server::inherited_listener();
     s.listen_fd = inherited ? *inherited : server::open_listener(o.host, o.port);
     check_reach(s.listen_fd, s.access, o);
@@ -112,23 +119,32 @@ std::string is_size(const std::string& text) {
 }
 
 int serve(const ServeOptions& o) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error of --kv-disk, not the server's end
     server::ServerOptions options = server_options(o);
     const bool tls = !options.tls_certificate.empty();
     server::Server server(std::move(options));
     EngineFlags flags = o.engine;
     flags.sequences = o.scheduler.parallel;
+    flags.set_aside = {server::responses_part()};
     const Engine engine = open_engine(
         o.model, flags, [&](const LoadProgress& p) { server.loading(p.bytes_done, p.bytes_total); });
     SchedulerOptions scheduler = o.scheduler;
     scheduler.kv_type = parse_kv_type(flags.kv_type);
     scheduler.kv_disk_bytes = parse_size(o.kv_disk_size);
-    server.serve(std::make_shared<server::ModelService>(engine, scheduler, names_of(o, engine.info())));
+    const auto model = std::make_shared<server::ModelService>(engine, scheduler, names_of(o, engine.info()));
+    server.serve(model);
+    if (o.log_prompts)
+        write_error(
+            "warning: --log-prompts: what people ask and what they are answered is written to standard "
+            "error, for all who can read it\n");
     write_error(fmt::format("{} is served at {}://{}:{} · {} at once, {} tokens each · Ctrl-C stops\n",
                             terminal_safe(engine.info().name), tls ? "https" : "http", o.host, server.port(),
                             scheduler.parallel, engine.info().context));
     while (!interrupted()) {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         show_notices(engine);
+        for (const auto& notice : model->scheduler().take_notices())
+            write_error(log_line(fmt::format("level=warning message={}", server::log_text(notice))));
     }
     write_error(fmt::format("stopping: answers in progress get {} s\n", o.drain_seconds));
     clear_termination();
@@ -213,6 +229,9 @@ void add_serve(CLI::App& app, Action& chosen) {
         ->type_name("N")
         ->group(work);
     c->add_flag("-q,--quiet", o->quiet, "No line for each request on standard error")->group(work);
+    c->add_flag("--log-prompts", o->log_prompts,
+                "The line for each request has its prompt and answer, too: for whoever reads the log")
+        ->group(work);
     o->engine.add_to(*c);
     c->callback([o, &chosen] { chosen = [o] { return serve(*o); }; });
 }

@@ -1,4 +1,6 @@
 // What an Engine's answers can be held to.
+#include <fmt/format.h>
+
 #include "engine/impl.h"
 #include "text/grammar/constraint.h"
 #include "text/grammar/gbnf.h"
@@ -7,23 +9,23 @@
 
 namespace sluice {
 
-std::shared_ptr<const Vocabulary> Engine::Impl::vocabulary() const {
-    std::call_once(vocabulary_once_, [this] {
-        vocabulary_ = std::make_shared<const Vocabulary>(Vocabulary::of(need_tokenizer()));
-    });
-    return vocabulary_;
+std::shared_ptr<const Constraint> Engine::Impl::constraint(const std::string& key,
+                                                           const ConstraintCache::MakeRules& rules) const {
+    const Tokenizer& t = need_tokenizer();
+    return constraints->find_or_make(key, rules, [&] { return Vocabulary::of(t); });
 }
 
 std::shared_ptr<const Constraint> Engine::constrain_to_grammar(std::string_view gbnf) const {
-    return std::make_shared<const Constraint>(parse_gbnf(gbnf), impl_->vocabulary());
+    return impl_->constraint(fmt::format("grammar {}", gbnf), [&] { return parse_gbnf(gbnf); });
 }
 
 std::shared_ptr<const Constraint> Engine::constrain_to_schema(std::string_view json_schema) const {
-    return std::make_shared<const Constraint>(parse_json_schema(json_schema), impl_->vocabulary());
+    return impl_->constraint(fmt::format("schema {}", json_schema),
+                             [&] { return parse_json_schema(json_schema); });
 }
 
 std::shared_ptr<const Constraint> Engine::constrain_to_json_object() const {
-    return std::make_shared<const Constraint>(json_object_rules(), impl_->vocabulary());
+    return impl_->constraint("object", [] { return json_object_rules(); });
 }
 
 ToolFormat Engine::Impl::tool_format() const {
@@ -32,9 +34,10 @@ ToolFormat Engine::Impl::tool_format() const {
 
 std::shared_ptr<const Constraint> Engine::constrain_to_tool_call(std::string_view tools,
                                                                  std::string_view name, bool parallel) const {
-    return std::make_shared<const Constraint>(
-        tool_call_rules(impl_->tool_format(), ToolSet(tools), {name, parallel}, impl_->need_tokenizer()),
-        impl_->vocabulary());
+    return impl_->constraint(fmt::format("tools {} {}:{} {}", parallel, name.size(), name, tools), [&] {
+        return tool_call_rules(impl_->tool_format(), ToolSet(tools), {name, parallel},
+                               impl_->need_tokenizer());
+    });
 }
 
 }  // namespace sluice

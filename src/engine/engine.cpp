@@ -140,7 +140,27 @@ uint64_t text_bytes(const GgufMetadata& metadata) {
     return sum;
 }
 
+/// What Vocabulary takes of it: a string, a place in the trie's ids and about three nodes for each token.
+uint64_t constraint_vocabulary_bytes(const GgufMetadata& metadata) {
+    uint64_t sum = 0;
+    if (const auto* texts = metadata.find_strings("tokenizer.ggml.tokens"))
+        for (const auto& t : *texts) sum += 96 + (t.size() > 15 ? t.size() + 17 : 0);
+    return sum;
+}
+
 }  // namespace
+
+/// What the memory is divided over besides the model's own needs.
+void Engine::Impl::plan_beside(const EngineOptions& options) {
+    const auto modest = [&](uint64_t bytes) { return std::min(bytes, ram_limit / 64); };
+    constexpr uint64_t usual_constraints = 64 << 20;
+    info.constraint_bytes = options.constraint_bytes
+                                ? options.constraint_bytes
+                                : modest(usual_constraints) + constraint_vocabulary_bytes(file.metadata());
+    if (!info.has_tokenizer) info.constraint_bytes = 0;
+    for (const MemoryPart& part : options.set_aside)
+        info.set_aside.push_back({part.what, modest(part.bytes)});
+}
 
 /// Divides the memory before anything is read: what must be there, a session's KV cache, and the rest for
 /// experts.
@@ -155,8 +175,11 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
         return options.sequences * KvCache::pages_for(tokens) * KvCache::page_tokens *
                layout.bytes_per_token();
     };
+    plan_beside(options);
+    beside_bytes = info.constraint_bytes;
+    for (const MemoryPart& part : info.set_aside) beside_bytes += part.bytes;
     const uint64_t program = program_bytes + text_bytes(file.metadata());
-    const uint64_t fixed = program + plan.dense_bytes;
+    const uint64_t fixed = program + plan.dense_bytes + beside_bytes;
     constexpr uint32_t least_batch = 32, small_batch = 512, large_batch = 2048;
     const bool fits = fixed + plan.all_expert_bytes +
                           transformer->planned_scratch(small_batch, options.sequences) +
@@ -204,12 +227,14 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
         fail(ErrorCode::out_of_budget,
              "{} needs at least {} of memory ({} dense weights, {} for the experts of one token, {} KV cache "
              "of {} "
-             "tokens, {} to compute {} tokens at once, {} program), and {} may be used ({}); raise --ram, "
+             "tokens, {} to compute {} tokens at once, {} program, {} grammars and replies), and {} may be "
+             "used "
+             "({}); raise --ram, "
              "choose a "
              "smaller --ctx or --batch, --kv-type q8_0, or a smaller model",
              info.name, human_bytes(needed()), human_bytes(plan.dense_bytes),
              human_bytes(plan.least_expert_bytes), human_bytes(kv()), info.context, human_bytes(scratch()),
-             info.batch, human_bytes(program), human_bytes(ram_limit),
+             info.batch, human_bytes(program), human_bytes(beside_bytes), human_bytes(ram_limit),
              options.ram_bytes ? "--ram" : "what is available here, less an eighth for the system");
     const uint64_t without_experts = needed() - plan.least_expert_bytes;
     expert_budget = std::min(plan.all_expert_bytes, ram_limit - without_experts);
@@ -226,6 +251,9 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
          kv()},
         {fmt::format("to compute {} tokens at once", info.batch), scratch()},
         {"program and vocabulary", program}};
+    if (info.constraint_bytes)
+        info.plan.push_back({"compiled grammars, schemas and tools, at most", info.constraint_bytes});
+    info.plan.insert(info.plan.end(), info.set_aside.begin(), info.set_aside.end());
 }
 
 void Engine::Impl::load(const EngineOptions& options) {
@@ -240,6 +268,7 @@ void Engine::Impl::load(const EngineOptions& options) {
     store = std::make_unique<WeightStore>(file, tensors.load_plan(), params.moe.n_used, store_options);
     transformer = std::make_unique<Transformer>(params, tensors, *store, kernels);
     plan_memory(options);
+    constraints = std::make_unique<ConstraintCache>(info.constraint_bytes);
     if (options.on_plan) options.on_plan(info);
     store->load(expert_budget, [&](uint64_t done, uint64_t total) {
         if (options.on_progress) options.on_progress({done, total});
@@ -263,10 +292,11 @@ void Engine::Impl::load(const EngineOptions& options) {
 }
 
 void Engine::Impl::check_room(uint64_t more, const std::string& what) const {
-    const uint64_t held = info.weight_bytes + scratch_bytes;
+    const uint64_t held = info.weight_bytes + scratch_bytes + beside_bytes;
     if (held + more > ram_limit)
         fail(ErrorCode::out_of_budget,
-             "{} would take {} beside {} of weights and scratch, and {} may be used; choose a smaller --ctx, "
+             "{} would take {} beside {} of weights, scratch and grammars, and {} may be used; choose a "
+             "smaller --ctx, "
              "--batch or --kv-type q8_0, or raise --ram",
              what, human_bytes(more), human_bytes(held), human_bytes(ram_limit));
 }

@@ -10,6 +10,7 @@
 #include "sluice/engine.h"
 
 #include "core/thread_pool.h"
+#include "engine/constraint_cache.h"
 #include "engine/passes.h"
 #include "engine/usage_memory.h"
 #include "format/gguf.h"
@@ -17,7 +18,6 @@
 #include "model/transformer.h"
 #include "store/weight_store.h"
 #include "text/chat_template.h"
-#include "text/grammar/vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/tool_calls/tool_format.h"
 
@@ -37,8 +37,9 @@ struct Engine::Impl {
     /// The tokenizer, or an Error that says the model has none.
     const Tokenizer& need_tokenizer() const;
     Prompt render(const ChatRequest& request) const;
-    /// What the tokens mean to grammars; made when it is first asked for.
-    std::shared_ptr<const Vocabulary> vocabulary() const;
+    /// Compiled, or as it was compiled before from the same text.
+    std::shared_ptr<const Constraint> constraint(const std::string& key,
+                                                 const ConstraintCache::MakeRules& rules) const;
     /// How the chat template writes calls of tools.
     ToolFormat tool_format() const;
     StreamStats stream_stats() const;
@@ -49,20 +50,21 @@ struct Engine::Impl {
     ThreadPool pool;
     Kernels kernels;
     uint64_t ram_limit;
-    uint64_t expert_budget = 0;
+    uint64_t expert_budget = 0,
+             beside_bytes = 0;  // of the plan: for experts; for what is no part of the model
     std::unique_ptr<Tokenizer> tokenizer;
     std::optional<ChatTemplate> chat_template;
     std::unique_ptr<WeightStore> store;
     std::unique_ptr<Transformer> transformer;
     std::unique_ptr<UsageMemory> usage;  // none: nothing is learnt. After the store, which it uses to the end
-    std::atomic<uint64_t> scratch_bytes{0};  // as of the last forward pass
+    std::atomic<uint64_t> scratch_bytes{0};        // as of the last forward pass
+    std::unique_ptr<ConstraintCache> constraints;  // as large as was planned
     Passes passes{*this};
     EngineInfo info;
 
   private:
-    mutable std::once_flag vocabulary_once_;
-    mutable std::shared_ptr<const Vocabulary> vocabulary_;
     void read_text(const GgufMetadata& metadata);
+    void plan_beside(const EngineOptions& options);
     void plan_memory(const EngineOptions& options);
     void load(const EngineOptions& options);
 };

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -92,6 +93,17 @@ void append(std::string& to, T value) {
     to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+/// The half of a file whose writer was killed: a writer that lives holds its lock.
+void remove_if_abandoned(const fs::path& temporary) {
+    const Descriptor fd(::open(temporary.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(temporary.c_str());
+}
+
+/// Not the file's fault: nothing can be opened at the moment.
+bool is_shortage(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EINTR;
+}
+
 bool is_name(std::string_view text) {
     return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -124,8 +136,14 @@ uint64_t kv_scope(const GgufFile& file, const KvLayout& layout, std::string_view
     return sum.sum();
 }
 
-KvDisk::KvDisk(const fs::path& folder, uint64_t most_bytes, uint64_t scope, uint64_t page_bytes)
-    : folder_(folder), most_bytes_(most_bytes), scope_(scope), page_bytes_(page_bytes) {
+KvDisk::KvDisk(const fs::path& folder, uint64_t most_bytes, uint64_t scope, uint64_t page_bytes,
+               std::chrono::nanoseconds retry_after)
+    : folder_(folder),
+      most_bytes_(most_bytes),
+      scope_(scope),
+      page_bytes_(page_bytes),
+      retry_after_(retry_after.count()) {
+    stats_.limit = most_bytes;
     const fs::path mine = folder_ / fmt::format("{:016x}", scope_);
     std::error_code error;
     fs::create_directories(mine, error);
@@ -178,7 +196,7 @@ void KvDisk::scan() {
             struct stat status {};
             if (::lstat(file.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
             const int64_t used = int64_t(status.st_mtim.tv_sec) * second + status.st_mtim.tv_nsec;
-            if (name.ends_with(".tmp") && used < now_ns() - 600 * second) fs::remove(file.path(), error);
+            if (name.ends_with(".tmp")) remove_if_abandoned(file.path());
             if (!is_name(name)) continue;
             // Longer texts have larger files: their size orders those that were used at the same moment.
             put(scope.path().filename().string() + "/" + name,
@@ -237,6 +255,7 @@ KvPage KvDisk::read(std::span<const TokenId> tokens) {
     }
     const fs::path path = folder_ / name;
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd.get() < 0 && is_shortage(errno)) return nullptr;
     const std::string expected = head_of(tokens);
     std::string head(expected.size(), '\0');
     struct stat status {};
@@ -253,6 +272,7 @@ KvPage KvDisk::read(std::span<const TokenId> tokens) {
     std::lock_guard lock(mutex_);
     if (!valid) {
         ::unlink(path.c_str());
+        if (entries_.contains(name)) ++stats_.damaged;
         drop(name);
         return nullptr;
     }
@@ -286,6 +306,14 @@ void KvDisk::flush() {
     changed_.wait(lock, [&] { return queued_.empty(); });
 }
 
+void KvDisk::give_up_queue() {
+    std::lock_guard lock(mutex_);
+    stats_.not_written += work_.size();
+    for (const Work& work : work_) queued_.erase(work.name);
+    work_.clear();
+    changed_.notify_all();
+}
+
 KvDiskStats KvDisk::stats() const {
     std::lock_guard lock(mutex_);
     return stats_;
@@ -295,30 +323,56 @@ void KvDisk::main() {
     std::unique_lock lock(mutex_);
     for (;;) {
         changed_.wait(lock, [&] { return stop_ || !work_.empty(); });
-        if (work_.empty()) return;
+        if (work_.empty()) return;  // it stops
         const Work work = std::move(work_.front());
         work_.pop_front();
         const uint64_t bytes = file_bytes(work.n_tokens);
-        bool written = false;
-        if (bytes <= most_bytes_) {
+        if (bytes > most_bytes_ || now_ns() < quiet_until_) {  // it never fits; the disk is full, or gone
+            ++stats_.not_written;
+        } else {
             make_room(bytes);
             lock.unlock();
-            written = write_file(work);
+            const std::string failure = write_file(work);
             lock.lock();
-        }
-        if (written) {
-            put(work.name, {work.used, int64_t(bytes), bytes});
-            ++stats_.written;
-        } else {  // the disk is full, or gone: later, perhaps
-            ++stats_.not_written;
-            quiet_until_ = now_ns() + 30 * second;
+            if (failure.empty()) {
+                put(work.name, {work.used, int64_t(bytes), bytes});
+                count_success();
+            } else {
+                count_failure(failure);
+            }
         }
         queued_.erase(work.name);
         changed_.notify_all();
     }
 }
 
-bool KvDisk::write_file(const Work& work) const {
+void KvDisk::count_success() {
+    ++stats_.written;
+    // A disk that is almost full fails now and then: that is one failure until it has been well for a while.
+    if (stats_.failure.empty() || now_ns() - failed_at_ < 2 * retry_after_) return;
+    notices_.push_back(fmt::format("KV pages are written to {} again", folder_.string()));
+    stats_.failure.clear();
+}
+
+void KvDisk::count_failure(const std::string& why) {
+    ++stats_.not_written;
+    failed_at_ = now_ns();
+    quiet_until_ = failed_at_ + retry_after_;
+    if (stats_.failure.empty())
+        notices_.push_back(fmt::format(
+            "KV pages could not be written to {}: {}; requests are answered all the same, and it is "
+            "tried again every {:.3g} s: make room there, or lower --kv-disk-size",
+            folder_.string(), why, double(retry_after_) / double(second)));
+    stats_.failure = why;
+}
+
+std::vector<std::string> KvDisk::take_notices() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(notices_, {});
+}
+
+/// What the system said if it could not; empty: the file is there.
+std::string KvDisk::write_file(const Work& work) const {
     const std::string head = head_of(std::span(*work.tokens).first(work.n_tokens));
     Checksum checksum;
     checksum.add(head.data(), head.size());
@@ -326,19 +380,25 @@ bool KvDisk::write_file(const Work& work) const {
     const uint64_t sum = checksum.sum();
     const std::string path = (folder_ / work.name).string(),
                       temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-    {
-        const Descriptor fd(
-            ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-        if (fd.get() < 0) return false;
-        if (!write_all(fd.get(), head.data(), head.size()) ||
-            !write_all(fd.get(), work.page->data(), page_bytes_) || !write_all(fd.get(), &sum, sizeof sum)) {
-            ::unlink(temporary.c_str());
-            return false;
-        }
+    const auto open_it = [&] {
+        return ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    };
+    int opened = open_it();
+    if (opened < 0 && errno == ENOENT) {  // somebody has emptied the folder
+        std::error_code ignored;
+        fs::create_directories((folder_ / work.name).parent_path(), ignored);
+        opened = open_it();
     }
-    if (::rename(temporary.c_str(), path.c_str()) == 0) return true;
+    const Descriptor fd(opened);
+    if (fd.get() < 0) return std::strerror(errno);
+    ::flock(fd.get(), LOCK_EX | LOCK_NB);  // until it has its name: see remove_if_abandoned
+    if (write_all(fd.get(), head.data(), head.size()) &&
+        write_all(fd.get(), work.page->data(), page_bytes_) && write_all(fd.get(), &sum, sizeof sum) &&
+        ::rename(temporary.c_str(), path.c_str()) == 0)
+        return {};
+    const std::string why = std::strerror(errno);
     ::unlink(temporary.c_str());
-    return false;
+    return why;
 }
 
 }  // namespace sluice

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -39,12 +40,17 @@ uint64_t kv_scope(const GgufFile& file, const KvLayout& layout, std::string_view
 struct KvDiskStats {
     uint64_t pages = 0, bytes = 0;                    // in the folder, all scopes
     uint64_t read = 0, written = 0, not_written = 0;  // pages, since the start
+    uint64_t damaged = 0;                             // files that were removed: torn, cut, unreadable
+    uint64_t limit = 0;                               // bytes
+    std::string failure{};  // why pages are not written at the moment; empty: they are
 };
 
 class KvDisk {
   public:
-    /// Makes the folder if need be. Throws io if nothing can be written in it.
-    KvDisk(const std::filesystem::path& folder, uint64_t most_bytes, uint64_t scope, uint64_t page_bytes);
+    /// Makes the folder if need be. Throws io if nothing can be written in it. After a failed write the next
+    /// one is tried when `retry_after` has passed.
+    KvDisk(const std::filesystem::path& folder, uint64_t most_bytes, uint64_t scope, uint64_t page_bytes,
+           std::chrono::nanoseconds retry_after = std::chrono::seconds(5));
     /// Writes what was handed in.
     ~KvDisk();
     KvDisk(const KvDisk&) = delete;
@@ -57,9 +63,14 @@ class KvDisk {
     /// Hands in the full pages of a text; those that are there count as used again. Never blocks: a thread
     /// writes, and what it cannot keep up with is not written. The pages must not change any more.
     void write(std::span<const TokenId> tokens, std::span<const KvPage> pages);
+    /// Lets go of the pages that wait to be written: their memory is needed.
+    void give_up_queue();
     /// Until everything handed in is written.
     void flush();
     KvDiskStats stats() const;
+    /// What its owner should know and was not told yet: that writing failed, and that it works again. Each
+    /// once, however many pages there were.
+    std::vector<std::string> take_notices();
 
   private:
     struct Entry {
@@ -81,7 +92,9 @@ class KvDisk {
     std::string head_of(std::span<const TokenId> tokens) const;
     void scan();
     void main();
-    bool write_file(const Work& work) const;
+    std::string write_file(const Work& work) const;
+    void count_failure(const std::string& why);
+    void count_success();
     void put(const std::string& name, const Entry& entry);
     void drop(const std::string& name);
     void touch(const std::string& name, int64_t now);
@@ -89,14 +102,16 @@ class KvDisk {
 
     const std::filesystem::path folder_;
     const uint64_t most_bytes_, scope_, page_bytes_;
-    mutable std::mutex mutex_;  // of what follows
+    const int64_t retry_after_;  // nanoseconds
+    mutable std::mutex mutex_;   // of what follows
     std::condition_variable changed_;
     std::unordered_map<std::string, Entry> entries_;  // by name: SCOPE/HASH
     Order order_;
     std::set<std::string> queued_;
     std::deque<Work> work_;
     KvDiskStats stats_;
-    int64_t quiet_until_ = 0;  // after a failure nothing is written for a while
+    std::vector<std::string> notices_;
+    int64_t failed_at_ = 0, quiet_until_ = 0;  // after a failure nothing is written for a while
     bool stop_ = false;
     std::thread thread_;
 };

@@ -66,7 +66,8 @@ Scheduler::Scheduler(const Engine& engine, const SchedulerOptions& options)
         const Engine::Impl& impl = *engine_.impl();
         const KvLayout layout(impl.params, to_format(options_.kv_type));
         disk_ = std::make_unique<KvDisk>(options_.kv_disk, options_.kv_disk_bytes,
-                                         kv_scope(impl.file, layout, engine_.info().isa), page_bytes);
+                                         kv_scope(impl.file, layout, engine_.info().isa), page_bytes,
+                                         options_.kv_disk_retry);
     }
     thread_ = std::thread([this] { main(); });
 }
@@ -137,6 +138,10 @@ SchedulerStats Scheduler::stats() const {
     }
     if (disk_) stats.kv_disk = disk_->stats();
     return stats;
+}
+
+std::vector<std::string> Scheduler::take_notices() {
+    return disk_ ? disk_->take_notices() : std::vector<std::string>();
 }
 
 bool Scheduler::idle() const {
@@ -282,7 +287,11 @@ void Scheduler::start(std::unique_ptr<Job> job) {
 void Scheduler::make_room(uint64_t pages) {
     uint64_t held = prefixes_.pages();
     for (const auto& job : active_) held += job->own_pages();
-    if (held + pages > page_limit_) prefixes_.evict(held + pages - page_limit_);
+    if (held + pages <= page_limit_) return;
+    const uint64_t more = held + pages - page_limit_, given = prefixes_.evict(more);
+    if (given >= more || !disk_) return;
+    disk_->give_up_queue();  // the pages that wait there cannot be evicted
+    prefixes_.evict(more - given);
 }
 
 bool Scheduler::add_feed(Job& job, std::span<const TokenId> tokens, std::vector<Feed>& feeds,

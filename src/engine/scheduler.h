@@ -36,6 +36,7 @@ struct SchedulerOptions {
     KvType kv_type = KvType::f16;
     std::string kv_disk{};       // a folder where KV pages outlive the process; empty: none
     uint64_t kv_disk_bytes = 0;  // that it may take
+    std::chrono::milliseconds kv_disk_retry = std::chrono::seconds(5);  // after it could not be written
 };
 
 /// What a request did and cost; the last event of its life unless it failed.
@@ -129,6 +130,8 @@ class Scheduler {
     SchedulerStats stats() const;
     /// What runs, then what waits, in the order of arrival.
     std::vector<RequestStatus> status() const;
+    /// What happened since the last call that a user should know: KV pages cannot be written, or can again.
+    std::vector<std::string> take_notices();
     /// Nothing runs and nothing waits.
     bool idle() const;
     uint32_t context() const { return context_; }

@@ -59,6 +59,8 @@ struct AnswerEnd {
 class AnswerSink {
   public:
     virtual ~AnswerSink() = default;
+    /// What the model will read; before all else, by whoever submits.
+    virtual void prompt(const std::vector<TokenId>& /*tokens*/) {}
     virtual void waiting(uint64_t /*before*/) {}
     virtual void progress(uint64_t /*processed*/, uint64_t /*total*/) {}
     virtual void delta(uint32_t choice, const AnswerDelta& delta) = 0;

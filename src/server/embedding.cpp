@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "server/text_log.h"
+
 namespace sluice::server {
 
 namespace {
@@ -72,6 +74,9 @@ class Embedding : public std::enable_shared_from_this<Embedding> {
         if (++finished_ == inputs_.size()) {
             ended_ = true;
             exchange_->note("prompt", std::to_string(result_.tokens));
+            if (exchange_->log_texts)
+                for (const auto& tokens : inputs_)
+                    exchange_->note("prompt_text", log_text(model_.engine().detokenize(tokens, true)));
             exchange_->respond({.body = dump(build_(result_))});
         } else if (next_ < inputs_.size()) {
             submit_next();

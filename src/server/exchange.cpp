@@ -99,4 +99,9 @@ void Exchange::note(std::string_view name, std::string value) {
     notes_ += value;
 }
 
+void Exchange::note_at_end(std::function<std::string()> notes) {
+    std::lock_guard lock(mutex_);
+    notes_at_end_ = std::move(notes);
+}
+
 }  // namespace sluice::server

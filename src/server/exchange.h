@@ -40,7 +40,8 @@ class Exchange {
     Exchange& operator=(const Exchange&) = delete;
 
     const HttpRequest& request() const { return request_; }
-    std::string asker{};  // who sent it: set when it is admitted, before it is handled
+    std::string asker{};     // who sent it: set when it is admitted, before it is handled
+    bool log_texts = false;  // its prompt and answer may be part of the log; set at the same time
 
     /// The whole reply. Only the first of respond() and start_stream() counts.
     void respond(HttpReply reply);
@@ -58,6 +59,8 @@ class Exchange {
     void add_header(std::string name, std::string value);
     /// For the log: who asked (a key's name), what it cost.
     void note(std::string_view name, std::string value);
+    /// More for the log, asked for when the exchange has ended: " name=value …".
+    void note_at_end(std::function<std::string()> notes);
 
   private:
     static constexpr size_t most_pending = 8 << 20;
@@ -83,6 +86,7 @@ class Exchange {
     std::function<void()> on_gone_{};
     HttpHeaders headers_{};
     std::string notes_{};
+    std::function<std::string()> notes_at_end_{};
 };
 
 }  // namespace sluice::server

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -18,6 +19,9 @@
 namespace sluice::server {
 
 namespace {
+
+/// For what a client sent before the end of its stream to be read, if it is a whole request.
+constexpr std::chrono::seconds after_end{1};
 
 std::string address_text(const sockaddr* address) {
     char text[INET6_ADDRSTRLEN] = "";
@@ -86,11 +90,11 @@ struct HttpServer::Callbacks {
         const int fd = socket_of(c);
         if (code == MHD_CONNECTION_NOTIFY_STARTED) {
             ++server.connections_;
-            server.set_deadline(fd, server.options_.limits.head_time);
+            server.opened(fd);
         } else {
             --server.connections_;
-            std::lock_guard lock(server.deadlines_mutex_);
-            server.deadlines_.erase(fd);
+            std::lock_guard lock(server.open_mutex_);
+            server.open_.erase(fd);
         }
     }
 
@@ -307,8 +311,13 @@ uint64_t HttpServer::exchanges() const {
 }
 
 void HttpServer::set_deadline(int fd, std::optional<std::chrono::seconds> from_now) {
-    std::lock_guard lock(deadlines_mutex_);
-    deadlines_[fd] = from_now ? Deadline{Exchange::Clock::now() + *from_now, true} : Deadline{};
+    std::lock_guard lock(open_mutex_);
+    const auto found = open_.find(fd);
+    if (found == open_.end()) return;
+    found->second.has_deadline = from_now.has_value();
+    if (!from_now) return;
+    found->second.deadline =
+        Exchange::Clock::now() + (found->second.input_ended ? std::min(*from_now, after_end) : *from_now);
 }
 
 void HttpServer::dispatch(std::shared_ptr<Exchange> exchange) {
@@ -338,19 +347,50 @@ void HttpServer::handler_main() {
     }
 }
 
-/// The client is watched while its request is answered: an end of its stream means that it has left.
-void HttpServer::watch(const std::shared_ptr<Exchange>& exchange) {
-    std::lock_guard lock(exchanges_mutex_);
-    watched_[exchange->fd_] = exchange;
+void HttpServer::opened(int fd) {
+    {
+        std::lock_guard lock(open_mutex_);
+        open_[fd] = {Exchange::Clock::now() + options_.limits.head_time, true, false, ++last_number_};
+    }
+    watch_socket(fd, EPOLL_CTL_ADD);
+}
+
+/// Tells once that the client sends no more. Closing the socket ends it.
+void HttpServer::watch_socket(int fd, int operation) {
+    std::lock_guard lock(open_mutex_);
+    const auto found = open_.find(fd);
+    if (found == open_.end()) return;
     epoll_event event{};
     event.events = EPOLLRDHUP | EPOLLONESHOT;
-    event.data.fd = exchange->fd_;
-    epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, exchange->fd_, &event);
+    event.data.u64 = uint64_t(found->second.number) << 32 | uint32_t(fd);
+    epoll_ctl(epoll_fd_, operation, fd, &event);
+}
+
+/// From now on the end of the client's stream means that it has left.
+void HttpServer::watch(const std::shared_ptr<Exchange>& exchange) {
+    {
+        std::lock_guard lock(exchanges_mutex_);
+        watched_[exchange->fd_] = exchange;
+    }
+    watch_socket(exchange->fd_, EPOLL_CTL_MOD);  // also if it has ended already
 }
 
 void HttpServer::unwatch(const Exchange& exchange) {
     std::lock_guard lock(exchanges_mutex_);
-    if (watched_.erase(exchange.fd_)) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, exchange.fd_, nullptr);
+    watched_.erase(exchange.fd_);
+}
+
+/// libmicrohttpd may overlook the end of a stream that comes together with its last bytes. What came before
+/// it may still be read, and may be a whole request; if it is not, the connection's time is up.
+void HttpServer::input_ended(int fd, uint32_t number) {
+    std::lock_guard lock(open_mutex_);
+    const auto found = open_.find(fd);
+    if (found == open_.end() || found->second.number != number) return;
+    Open& open = found->second;
+    const auto soon = Exchange::Clock::now() + after_end;
+    open.input_ended = true;
+    open.deadline = open.has_deadline ? std::min(open.deadline, soon) : soon;
+    open.has_deadline = true;
 }
 
 void HttpServer::watch_main() {
@@ -367,13 +407,17 @@ void HttpServer::look_at_clients(int timeout_ms) {
     epoll_event events[64];
     const int n = epoll_wait(epoll_fd_, events, 64, timeout_ms);
     for (int i = 0; i < n; ++i) {
+        const int fd = int(events[i].data.u64 & UINT32_MAX);
         std::shared_ptr<Exchange> left;
         {
             std::lock_guard lock(exchanges_mutex_);
-            const auto found = watched_.find(events[i].data.fd);
+            const auto found = watched_.find(fd);
             if (found != watched_.end()) left = found->second.lock();
         }
-        if (left) left->client_left();
+        if (left)
+            left->client_left();
+        else
+            input_ended(fd, uint32_t(events[i].data.u64 >> 32));
     }
 }
 
@@ -381,10 +425,10 @@ void HttpServer::look_at_clients(int timeout_ms) {
 void HttpServer::tick() {
     const auto now = Exchange::Clock::now();
     {
-        std::lock_guard lock(deadlines_mutex_);  // a socket in the table is not closed while it is held
-        for (auto& [fd, deadline] : deadlines_)
-            if (deadline.on && now > deadline.at) {
-                deadline.on = false;
+        std::lock_guard lock(open_mutex_);  // a socket in the table is not closed while it is held
+        for (auto& [fd, open] : open_)
+            if (open.has_deadline && now > open.deadline) {
+                open.has_deadline = false;
                 shutdown(fd, SHUT_RDWR);
             }
     }
@@ -403,8 +447,10 @@ void HttpServer::tick() {
 void HttpServer::ended(const std::shared_ptr<Exchange>& exchange, bool complete) {
     unwatch(*exchange);
     std::string line;
+    std::function<std::string()> more;
     {
         std::lock_guard lock(exchange->mutex_);
+        more = std::exchange(exchange->notes_at_end_, nullptr);
         exchange->connection_ = nullptr;
         exchange->suspended_ = false;
         const double ms =
@@ -414,6 +460,7 @@ void HttpServer::ended(const std::shared_ptr<Exchange>& exchange, bool complete)
                            ms, exchange->request_.peer, exchange->notes_, complete ? "" : " left=true");
     }
     if (!complete) exchange->client_left();
+    if (more && options_.log) line += more();
     {
         std::lock_guard lock(exchanges_mutex_);
         exchanges_.erase(exchange);

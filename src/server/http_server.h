@@ -68,14 +68,20 @@ class HttpServer {
 
   private:
     struct Callbacks;  // what libmicrohttpd calls
-    struct Deadline {
-        Exchange::Clock::time_point at{};
-        bool on = false;
+    /// What is known of a connection that is open.
+    struct Open {
+        Exchange::Clock::time_point deadline{};
+        bool has_deadline = false;
+        bool input_ended = false;
+        uint32_t number = 0;  // no two have the same: sockets' numbers come again
     };
     void set_deadline(int fd, std::optional<std::chrono::seconds> from_now);
     void dispatch(std::shared_ptr<Exchange> exchange);
     void handler_main();
     void watch_main();
+    void opened(int fd);
+    void watch_socket(int fd, int operation);
+    void input_ended(int fd, uint32_t number);
     void watch(const std::shared_ptr<Exchange>& exchange);
     void unwatch(const Exchange& exchange);
     void look_at_clients(int timeout_ms);
@@ -91,8 +97,9 @@ class HttpServer {
     mutable std::mutex exchanges_mutex_;
     std::set<std::shared_ptr<Exchange>> exchanges_;
     std::unordered_map<int, std::weak_ptr<Exchange>> watched_;  // by socket
-    std::mutex deadlines_mutex_;
-    std::unordered_map<int, Deadline> deadlines_;  // by socket
+    std::mutex open_mutex_;
+    std::unordered_map<int, Open> open_;  // by socket
+    uint32_t last_number_ = 0;
 
     std::mutex handlers_mutex_;
     std::condition_variable handlers_wake_;

@@ -53,6 +53,17 @@ std::string metrics_text(ModelService& model, const HttpCounts& http) {
     p.counter("kv_disk_pages_written_total", "KV pages written to disk.", double(s.kv_disk.written));
     p.counter("kv_disk_pages_not_written_total", "KV pages that were not: too fast, or the disk failed.",
               double(s.kv_disk.not_written));
+    p.counter("kv_disk_pages_damaged_total", "Files of KV pages that were removed: torn, cut or unreadable.",
+              double(s.kv_disk.damaged));
+    p.gauge("kv_disk_failing", "1 while KV pages cannot be written.", s.kv_disk.failure.empty() ? 0 : 1);
+    const ConstraintStats forms = model.engine().impl()->constraints->stats();
+    p.gauge("grammars_bytes", "Compiled grammars, schemas and tools.", double(forms.bytes));
+    p.gauge("grammars_limit_bytes", "What they may take.", double(forms.limit));
+    p.gauge("grammars_kept", "How many are kept.", double(forms.kept));
+    p.counter("grammars_compiled_total", "Grammars that were compiled.", double(forms.compiled));
+    p.counter("grammars_found_total", "Grammars that were found compiled.", double(forms.found));
+    p.counter("grammars_evicted_total", "Compiled grammars that left for others.", double(forms.evicted));
+    p.gauge("responses_bytes", "Answers kept for previous_response_id.", double(http.responses_bytes));
     p.counter("experts_hit_total", "Routed experts that were in memory.", double(stream.hits));
     p.counter("experts_missed_total", "Routed experts that were read from the drive.", double(stream.misses));
     p.counter("drive_read_bytes_total", "Bytes of experts read.", double(stream.bytes_read));

@@ -8,7 +8,7 @@
 namespace sluice::server {
 
 struct HttpCounts {
-    uint64_t connections = 0, requests = 0, refused = 0;
+    uint64_t connections = 0, requests = 0, refused = 0, responses_bytes = 0;
 };
 std::string metrics_text(ModelService& model, const HttpCounts& http);
 

@@ -91,23 +91,6 @@ class Choice {
     uint64_t reasoning_tokens_ = 0;
 };
 
-/// What an answer is held to, as one text: the same for the same wishes.
-std::string constraint_key(const AnswerRequest& r) {
-    if (r.tool_choice == ToolChoice::required)
-        return fmt::format("tools {} {} {}", r.parallel_tool_calls, r.tool_name, r.chat ? r.chat->tools : "");
-    switch (r.format) {
-        case AnswerFormat::text:
-            return {};
-        case AnswerFormat::json_object:
-            return "object";
-        case AnswerFormat::json_schema:
-            return "schema " + r.schema;
-        case AnswerFormat::grammar:
-            return "grammar " + r.grammar;
-    }
-    return {};
-}
-
 std::string constraint_field(const AnswerRequest& r) {
     if (r.tool_choice == ToolChoice::required) return "tool_choice";
     return r.format == AnswerFormat::grammar ? "grammar" : r.format_field;
@@ -123,41 +106,29 @@ ModelService::ModelService(const Engine& engine, const SchedulerOptions& options
       turns_(engine.impl()->tokenizer.get()),
       scheduler_(engine, options) {}
 
-std::shared_ptr<const Constraint> ModelService::make_constraint(const AnswerRequest& r) const {
-    if (r.tool_choice == ToolChoice::required)
-        return engine_.constrain_to_tool_call(r.chat ? r.chat->tools : "", r.tool_name,
-                                              r.parallel_tool_calls);
-    if (r.format == AnswerFormat::json_object) return engine_.constrain_to_json_object();
-    if (r.format == AnswerFormat::json_schema) return engine_.constrain_to_schema(r.schema);
-    return engine_.constrain_to_grammar(r.grammar);
-}
-
 /// What holds an answer to a form: the one place where a request's format, schema, grammar and tool_choice
-/// become a constraint of the sampler. Those used last are kept: programs ask for the same form again.
-std::shared_ptr<const Constraint> ModelService::constraint_of(const AnswerRequest& request) {
-    constexpr size_t kept = 8;
-    std::string key = constraint_key(request);
-    if (key.empty()) return nullptr;
-    {
-        std::lock_guard lock(constraints_mutex_);
-        const auto known = std::find_if(constraints_.begin(), constraints_.end(),
-                                        [&](const auto& entry) { return entry.first == key; });
-        if (known != constraints_.end()) {
-            std::rotate(constraints_.begin(), known, known + 1);
-            return constraints_.front().second;
-        }
-    }
-    std::shared_ptr<const Constraint> made;  // without the lock: a large schema takes a while
+/// become a constraint of the sampler. The engine keeps those asked for last.
+std::shared_ptr<const Constraint> ModelService::constraint_of(const AnswerRequest& r) const {
     try {
-        made = make_constraint(request);
+        if (r.tool_choice == ToolChoice::required)
+            return engine_.constrain_to_tool_call(r.chat ? r.chat->tools : "", r.tool_name,
+                                                  r.parallel_tool_calls);
+        switch (r.format) {
+            case AnswerFormat::text:
+                return nullptr;
+            case AnswerFormat::json_object:
+                return engine_.constrain_to_json_object();
+            case AnswerFormat::json_schema:
+                return engine_.constrain_to_schema(r.schema);
+            case AnswerFormat::grammar:
+                return engine_.constrain_to_grammar(r.grammar);
+        }
+        return nullptr;
     } catch (const Error& e) {
+        if (e.code() == ErrorCode::busy) throw ApiError::from(e.code(), e.what());
         const Refusal refusal = e.code() == ErrorCode::unsupported ? Refusal::unsupported : Refusal::invalid;
-        throw ApiError(refusal, e.what(), constraint_field(request));
+        throw ApiError(refusal, e.what(), constraint_field(r));
     }
-    std::lock_guard lock(constraints_mutex_);
-    constraints_.emplace(constraints_.begin(), std::move(key), made);
-    if (constraints_.size() > kept) constraints_.pop_back();
-    return made;
 }
 
 const Tokenizer& ModelService::tokenizer() const {
@@ -216,6 +187,7 @@ std::vector<Scheduler::Ticket> ModelService::answer(AnswerRequest request, std::
         // In some vocabularies the marks of a call are control tokens.
         request.options.show_special |= parts.answer.format != ToolFormat::none;
     }
+    sink->prompt(request.prompt);
     auto asked = std::make_shared<Asked>(Asked{.sink = std::move(sink), .left = request.n});
     if (request.chat)
         asked->keep = [this, key = request.key, prompt = request.prompt,

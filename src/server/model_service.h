@@ -2,12 +2,9 @@
 // through template, scheduler and AnswerParts to its sink.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "engine/scheduler.h"
@@ -43,15 +40,12 @@ class ModelService {
     std::string token_text(TokenId token) const;
 
   private:
-    std::shared_ptr<const Constraint> make_constraint(const AnswerRequest& request) const;
-    std::shared_ptr<const Constraint> constraint_of(const AnswerRequest& request);
+    std::shared_ptr<const Constraint> constraint_of(const AnswerRequest& request) const;
 
     Engine engine_;
     std::vector<std::string> names_;
     int64_t created_;
     TurnMemory turns_;
-    std::mutex constraints_mutex_;
-    std::vector<std::pair<std::string, std::shared_ptr<const Constraint>>> constraints_;  // last used first
     Scheduler scheduler_;
 };
 

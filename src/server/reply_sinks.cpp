@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "server/text_log.h"
+
 namespace sluice::server {
 
 void note_cost(Exchange& exchange, const AnswerEnd& total) {
@@ -88,7 +90,9 @@ void StreamReply::close(const AnswerEnd& total) {
 
 void submit(ModelService& model, const std::shared_ptr<Exchange>& exchange, AnswerRequest request,
             std::shared_ptr<AnswerSink> sink) {
-    auto tickets = model.answer(std::move(request), sink);
+    std::shared_ptr<AnswerSink> heard = sink;
+    if (exchange->log_texts) heard = std::make_shared<LoggedSink>(sink, *exchange, model, request.n);
+    auto tickets = model.answer(std::move(request), std::move(heard));
     if (auto* stream = dynamic_cast<StreamReply*>(sink.get())) stream->open();
     exchange->on_gone([tickets = std::move(tickets)] {
         for (const auto& ticket : tickets) ticket.cancel();

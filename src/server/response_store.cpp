@@ -32,6 +32,17 @@ void ResponseStore::put(const std::string& id, StoredResponse response) {
     bytes_ += bytes;
 }
 
+void ResponseStore::limit(size_t most_bytes) {
+    std::lock_guard lock(mutex_);
+    most_bytes_ = most_bytes;
+    while (!entries_.empty() && bytes_ > most_bytes_) drop(std::prev(entries_.end()));
+}
+
+size_t ResponseStore::bytes() const {
+    std::lock_guard lock(mutex_);
+    return bytes_;
+}
+
 std::optional<StoredResponse> ResponseStore::find(const std::string& id, const std::string& asker) {
     std::lock_guard lock(mutex_);
     const auto found = by_id_.find(id);

@@ -23,8 +23,12 @@ struct StoredResponse {
 
 class ResponseStore {
   public:
-    explicit ResponseStore(size_t most = 1000, size_t most_bytes = 64 << 20)
+    static constexpr size_t usual_bytes = 64 << 20;
+    explicit ResponseStore(size_t most = 1000, size_t most_bytes = usual_bytes)
         : most_(most), most_bytes_(most_bytes) {}
+    /// From now on: what the plan of the memory gives it.
+    void limit(size_t most_bytes);
+    size_t bytes() const;
     void put(const std::string& id, StoredResponse response);
     std::optional<StoredResponse> find(const std::string& id, const std::string& asker);
     bool erase(const std::string& id, const std::string& asker);
@@ -37,8 +41,9 @@ class ResponseStore {
     };
     void drop(std::list<Entry>::iterator entry);
 
-    const size_t most_, most_bytes_;
-    std::mutex mutex_;
+    const size_t most_;
+    mutable std::mutex mutex_;  // of what follows
+    size_t most_bytes_;
     std::list<Entry> entries_;  // used last in front
     std::map<std::string, std::list<Entry>::iterator> by_id_;
     size_t bytes_ = 0;

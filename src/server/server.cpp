@@ -65,7 +65,7 @@ const Server::Route Server::routes[] = {
 
 Server::Server(ServerOptions options)
     : options_(std::move(options)), access_(options_.access), port_(port_of(options_.listen_fd)) {
-    stats_ = std::make_unique<StatsFeed>();
+    stats_ = std::make_unique<StatsFeed>([this] { return responses_.bytes(); });
     HttpOptions http;
     http.listen_fd = options_.listen_fd;
     http.limits = options_.limits;
@@ -93,7 +93,13 @@ void Server::loading(uint64_t processed, uint64_t total) {
     to_load_ = total;
 }
 
+MemoryPart responses_part() {
+    return {"responses kept for previous_response_id, at most", ResponseStore::usual_bytes};
+}
+
 void Server::serve(std::shared_ptr<ModelService> model) {
+    for (const MemoryPart& part : model->engine().info().set_aside)
+        if (part.what == responses_part().what) responses_.limit(part.bytes);
     stats_->use(model);
     std::lock_guard lock(model_mutex_);
     model_ = std::move(model);
@@ -158,6 +164,7 @@ void Server::check(Exchange& exchange) {
     if (route->open) return;
     exchange.asker = access_.check_key(request);
     exchange.note("asker", exchange.asker);
+    exchange.log_texts = options_.log_prompts;
     if (request.method == "POST") access_.count(exchange.asker);
     if (draining_) throw ApiError(Refusal::unavailable, "the server is stopping", {}, 10);
     std::lock_guard lock(model_mutex_);
@@ -215,7 +222,8 @@ void Server::metrics(Exchange& exchange, ModelService& model) const {
     exchange.respond({.type = "text/plain; version=0.0.4; charset=utf-8",
                       .body = metrics_text(model, {.connections = http_->connections(),
                                                    .requests = http_->requests(),
-                                                   .refused = refused_})});
+                                                   .refused = refused_,
+                                                   .responses_bytes = responses_.bytes()})});
 }
 
 }  // namespace sluice::server

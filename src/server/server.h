@@ -16,6 +16,9 @@ namespace sluice::server {
 
 class StatsFeed;
 
+/// For EngineOptions::set_aside: what the server keeps in memory itself.
+MemoryPart responses_part();
+
 struct ServerOptions {
     int listen_fd = -1;  // owned from now on
     AccessOptions access{};
@@ -23,6 +26,7 @@ struct ServerOptions {
     std::string tls_certificate{}, tls_key{};  // PEM texts
     std::string version{};
     std::function<void(const std::string&)> log{};  // lines without prompts and answers; from any thread
+    bool log_prompts = false;                       // lines with them
 };
 
 class Server {

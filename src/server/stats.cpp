@@ -30,13 +30,15 @@ const char* state_name(RequestStatus::State state) {
     return "decode";
 }
 
-Json memory_json(ModelService& model, const SchedulerStats& s) {
+Json memory_json(ModelService& model, const SchedulerStats& s, uint64_t responses) {
     const Engine::Impl& engine = *model.engine().impl();
     const StorePlan& plan = engine.store->plan();
     const uint64_t in_memory = engine.store->bytes(), dense = std::min(in_memory, plan.dense_bytes);
     const uint64_t experts = std::min(in_memory - dense, plan.all_expert_bytes);
     const uint64_t kv = s.kv_bytes_used + s.kv_bytes_cached, scratch = engine.scratch_bytes;
-    const uint64_t counted = dense + experts + kv + scratch, resident = resident_bytes();
+    const uint64_t grammars = engine.constraints->stats().bytes;
+    const uint64_t counted = dense + experts + kv + scratch + grammars + responses,
+                   resident = resident_bytes();
     Json ram = {{"name", "RAM"}, {"capacity", model.engine().info().ram_limit}, {"parts", Json::array()}};
     const auto part = [](Json& tier, const char* name, uint64_t bytes) {
         if (bytes) tier["parts"].push_back({{"name", name}, {"bytes", bytes}});
@@ -45,6 +47,8 @@ Json memory_json(ModelService& model, const SchedulerStats& s) {
     part(ram, "experts", experts);
     part(ram, "kv", kv);
     part(ram, "scratch", scratch);
+    part(ram, "grammars", grammars);
+    part(ram, "responses", responses);
     part(ram, "program", resident > counted ? resident - counted : 0);
     Json ssd = {{"name", "SSD"}, {"capacity", nullptr}, {"parts", Json::array()}};
     part(ssd, "dense", plan.dense_bytes - dense);
@@ -65,6 +69,22 @@ Json sessions_json(ModelService& model) {
     return sessions;
 }
 
+/// Compiled grammars, schemas and tools.
+Json grammars_json(const ModelService& model) {
+    const ConstraintStats c = model.engine().impl()->constraints->stats();
+    return {{"kept", c.kept},   {"bytes", c.bytes},       {"limit", c.limit},
+            {"found", c.found}, {"compiled", c.compiled}, {"evicted", c.evicted}};
+}
+
+/// Null without --kv-disk.
+Json kv_disk_json(const ModelService& model, const KvDiskStats& d) {
+    if (model.scheduler().options().kv_disk.empty()) return nullptr;
+    return {{"pages", d.pages},     {"bytes", d.bytes},
+            {"limit", d.limit},     {"read", d.read},
+            {"written", d.written}, {"not_written", d.not_written},
+            {"damaged", d.damaged}, {"failure", d.failure.empty() ? Json() : Json(d.failure)}};
+}
+
 }  // namespace
 
 uint64_t resident_bytes() {
@@ -74,7 +94,8 @@ uint64_t resident_bytes() {
     return resident * uint64_t(sysconf(_SC_PAGESIZE));
 }
 
-StatsFeed::StatsFeed() : thread_([this] { main(); }) {}
+StatsFeed::StatsFeed(std::function<uint64_t()> responses)
+    : responses_(std::move(responses)), thread_([this] { main(); }) {}
 
 StatsFeed::~StatsFeed() {
     stop();
@@ -163,7 +184,7 @@ std::string StatsFeed::text(Listener& listener, const Sample& now) const {
                   {"experts_used", info.n_experts_used},
                   {"bytes", model.engine().impl()->store->plan().dense_bytes +
                                 model.engine().impl()->store->plan().all_expert_bytes}};
-    j["memory"] = memory_json(model, s);
+    j["memory"] = memory_json(model, s, responses_());
     j["cache"] = nullptr;
     if (info.n_experts)
         j["cache"] = {
@@ -191,6 +212,8 @@ std::string StatsFeed::text(Listener& listener, const Sample& now) const {
                   {"waiting", s.waiting},
                   {"limit", model.scheduler().options().queue}};
     j["sessions"] = sessions_json(model);
+    j["grammars"] = grammars_json(model);
+    j["kv_disk"] = kv_disk_json(model, s.kv_disk);
     if (!info.n_experts) {
         j["heat"] = nullptr;
     } else {

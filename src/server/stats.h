@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -20,7 +21,8 @@ uint64_t resident_bytes();
 
 class StatsFeed {
   public:
-    StatsFeed();
+    /// `responses` tells how many bytes of earlier answers are kept.
+    explicit StatsFeed(std::function<uint64_t()> responses);
     ~StatsFeed();
     StatsFeed(const StatsFeed&) = delete;
     StatsFeed& operator=(const StatsFeed&) = delete;
@@ -50,6 +52,7 @@ class StatsFeed {
     std::string text(Listener& listener, const Sample& now) const;
 
     const Clock::time_point began_ = Clock::now();
+    const std::function<uint64_t()> responses_;
     std::mutex mutex_;  // of what follows
     std::condition_variable changed_;
     std::shared_ptr<ModelService> model_;

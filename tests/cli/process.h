@@ -33,6 +33,7 @@ class Process {
     void close_input();
     void close_output();
     void signal(int number);
+    pid_t pid() const { return pid_; }
     /// Reads until standard output and error contain the text together; false if the child ends or time runs
     /// out first.
     bool wait_for(const std::string& text, std::chrono::milliseconds limit = 20s);

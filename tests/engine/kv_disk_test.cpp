@@ -1,11 +1,19 @@
 // Pages on disk: found again by the next process, never wrong, never more than allowed.
 #include "engine/kv_disk.h"
 
+#include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <numeric>
+#include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/scheduler.h"
@@ -15,6 +23,7 @@ namespace sluice {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 constexpr uint64_t page_bytes = 5000, scope = 0x1234;
 
@@ -127,6 +136,119 @@ TEST_F(Disk, TheLeastUsedLeavesFirstAndEndsBeforeBeginnings) {
     uint64_t bytes = 0;
     for (const auto& file : files()) bytes += fs::file_size(file);
     EXPECT_EQ(bytes, disk.stats().bytes);
+}
+
+/// While one is alive no file of this process may grow beyond so many bytes: as a full disk.
+class SmallFiles {
+  public:
+    explicit SmallFiles(uint64_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+        getrlimit(RLIMIT_FSIZE, &limit_);
+        rlimit small = limit_;
+        small.rlim_cur = bytes;
+        setrlimit(RLIMIT_FSIZE, &small);
+    }
+    ~SmallFiles() {
+        setrlimit(RLIMIT_FSIZE, &limit_);
+        std::signal(SIGXFSZ, before_);
+    }
+
+  private:
+    rlimit limit_{};
+    void (*before_)(int);
+};
+
+TEST_F(Disk, AFullDiskIsToldOnceAndTriedAgain) {
+    KvDisk disk(folder, 1 << 20, scope, page_bytes, 20ms);
+    {
+        const SmallFiles full(page_bytes / 2);
+        for (TokenId i = 0; i < 5; ++i) {
+            disk.write(text(2, i * 1000), pages(2, i));
+            disk.flush();
+            std::this_thread::sleep_for(10ms);
+        }
+    }
+    EXPECT_EQ(disk.stats().written, 0u);
+    EXPECT_EQ(disk.stats().not_written, 10u);
+    EXPECT_EQ(disk.stats().failure, std::strerror(EFBIG));
+    EXPECT_TRUE(files().empty());  // no halves
+    const auto told = disk.take_notices();
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_NE(told[0].find(folder.string() + ": " + std::strerror(EFBIG)), std::string::npos) << told[0];
+    std::this_thread::sleep_for(60ms);
+    disk.write(text(2, 0), pages(2, 0));
+    disk.flush();
+    EXPECT_EQ(disk.stats().written, 2u);
+    EXPECT_TRUE(disk.stats().failure.empty());
+    EXPECT_EQ(disk.take_notices().size(), 1u);
+    EXPECT_TRUE(same(disk.read(text(2, 0)), pages(2, 0)[1]));
+}
+
+TEST_F(Disk, AFolderThatWasEmptiedIsMadeAgain) {
+    KvDisk disk(folder, 1 << 20, scope, page_bytes);
+    disk.write(text(1), pages(1, 1));
+    disk.flush();
+    for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry);
+    EXPECT_EQ(disk.read(text(1)), nullptr);
+    disk.write(text(1), pages(1, 1));
+    disk.flush();
+    EXPECT_TRUE(same(disk.read(text(1)), pages(1, 1)[0]));
+}
+
+/// What changes behind its back after it was found.
+TEST_F(Disk, FilesThatCannotBeReadAreForgotten) {
+    KvDisk disk(folder, 1 << 20, scope, page_bytes);
+    const auto spoil = [&](const char* how, const std::function<void(const fs::path&)>& change) {
+        disk.write(text(1), pages(1, 1));
+        disk.flush();
+        change(files().at(0));
+        EXPECT_TRUE(disk.has(text(1))) << how;
+        EXPECT_EQ(disk.read(text(1)), nullptr) << how;
+        EXPECT_FALSE(disk.has(text(1))) << how;
+        for (const auto& of_scope : fs::directory_iterator(folder)) {
+            fs::remove_all(of_scope.path());  // a folder or pipe would be in the next one's way
+            fs::create_directory(of_scope.path());
+        }
+    };
+    spoil("gone", [](const fs::path& f) { fs::remove(f); });
+    spoil("cut", [](const fs::path& f) { fs::resize_file(f, page_bytes / 2); });
+    spoil("longer", [](const fs::path& f) { fs::resize_file(f, 3 * page_bytes); });
+    spoil("a folder", [](const fs::path& f) { fs::remove(f), fs::create_directory(f); });
+    spoil("a pipe", [](const fs::path& f) { fs::remove(f), mkfifo(f.c_str(), 0600); });
+    EXPECT_EQ(disk.stats().damaged, 5u);
+    EXPECT_EQ(disk.stats().pages, 0u);
+}
+
+/// Files that cannot be opened because too many are open are not damaged.
+TEST_F(Disk, AShortageOfDescriptorsCostsNoFile) {
+    KvDisk disk(folder, 1 << 20, scope, page_bytes);
+    disk.write(text(1), pages(1, 1));
+    disk.flush();
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlimit none = limit;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    const KvPage meanwhile = disk.read(text(1));
+    setrlimit(RLIMIT_NOFILE, &limit);
+    EXPECT_EQ(meanwhile, nullptr);
+    EXPECT_TRUE(same(disk.read(text(1)), pages(1, 1)[0]));
+}
+
+TEST_F(Disk, HalvesThatNobodyWritesAreRemoved) {
+    { KvDisk(folder, 1 << 20, scope, page_bytes).write(text(1), pages(1, 1)); }
+    const fs::path page = files().at(0);
+    const fs::path dead = page.string() + ".1.tmp", alive = page.string() + ".2.tmp";
+    std::ofstream(dead) << "half";
+    std::ofstream(alive) << "half";
+    const int fd = open(alive.c_str(), O_RDONLY);
+    ASSERT_EQ(flock(fd, LOCK_EX), 0);
+    { const KvDisk disk(folder, 1 << 20, scope, page_bytes); }
+    EXPECT_FALSE(fs::exists(dead));
+    EXPECT_TRUE(fs::exists(alive));
+    close(fd);
+    { const KvDisk disk(folder, 1 << 20, scope, page_bytes); }
+    EXPECT_FALSE(fs::exists(alive));
+    EXPECT_TRUE(fs::exists(page));
 }
 
 TEST_F(Disk, AFolderThatCannotBeIsAnError) {

@@ -81,6 +81,19 @@ TEST(Serve, AConversationGoesOnAfterAKill) {
     EXPECT_EQ(second["choices"], second_alone["choices"]);
 }
 
+TEST(Serve, PromptsAreLoggedWithAWarningAlone) {
+    Process process({"serve", rill(), "--port", "0", "--no-learn", "--log-prompts"});
+    std::string shown;
+    const uint16_t port = port_of(process, shown);
+    ASSERT_NE(port, 0) << shown;
+    ASSERT_TRUE(process.wait_for("warning: --log-prompts"));
+    post(port, "/v1/completions", {{"prompt", "swordfish"}, {"max_tokens", 3}});
+    EXPECT_TRUE(process.wait_for("prompt_text=")) << process.shown();
+    process.signal(SIGTERM);
+    EXPECT_NE(process.finish().err.find("swordfish"), std::string::npos);
+    EXPECT_EQ(sluice({"serve", rill(), "--port", "0", "--log-prompts", "-q"}).status, 2);
+}
+
 TEST(Serve, OtherMachinesNeedAKey) {
     const Finished open = sluice({"serve", rill(), "--host", "0.0.0.0", "--port", "0"});
     EXPECT_EQ(open.status, 2);

@@ -90,6 +90,69 @@ TEST_F(Stats, ThePageIsPartOfTheProgram) {
     EXPECT_TRUE(reply.body.starts_with("<!doctype html>"));
 }
 
+TEST_F(Stats, TellsWhatGrammarsAndResponsesTake) {
+    const Json form = {{"response_format", {{"type", "json_object"}}}, {"max_tokens", 30}};
+    EXPECT_EQ(post(port, "/v1/chat/completions", question("An object.", form)).status, 200);
+    EXPECT_EQ(post(port, "/v1/chat/completions", question("An object.", form)).status, 200);
+    EXPECT_EQ(post(port, "/v1/responses", {{"input", "What is 1+1?"}}).status, 200);
+    Connection c(port);
+    c.send_request("GET", "/stats");
+    const Json j = first_event(c);
+    const Json& grammars = j["grammars"];
+    EXPECT_GE(grammars["kept"], 1);
+    EXPECT_GE(grammars["found"], 1);
+    EXPECT_GT(grammars["bytes"], 1000);
+    EXPECT_LE(grammars["bytes"], grammars["limit"]);
+    EXPECT_TRUE(j["kv_disk"].is_null());
+    uint64_t of_grammars = 0, of_responses = 0;
+    for (const auto& part : j["memory"]["tiers"][0]["parts"]) {
+        if (part["name"] == "grammars") of_grammars = part["bytes"];
+        if (part["name"] == "responses") of_responses = part["bytes"];
+    }
+    EXPECT_EQ(of_grammars, grammars["bytes"]);
+    EXPECT_GT(of_responses, 500u);
+}
+
+/// The whole line is one line, and can be read back.
+TEST(LogPrompts, AreInTheLogIfAskedFor) {
+    server::ServerOptions options;
+    options.log_prompts = true;
+    RunningServer running(std::move(options));
+    const uint16_t port = running.port();
+    const std::string asked = "What is 12+30?\n\x1b[31m\u202e\x7f\"quoted\" status=500";
+    post(port, "/v1/chat/completions", question(asked));
+    post(port, "/v1/chat/completions", question("What is 12+30?", {{"stream", true}, {"n", 2}}));
+    post(port, "/v1/embeddings", {{"input", "swordfish"}});
+    Connection leaves(port);
+    leaves.send_request("POST", "/v1/chat/completions", endless().dump());
+    ASSERT_TRUE(leaves.wait_for("\"content\":\" "));
+    leaves.leave();
+    ASSERT_TRUE(eventually([&] { return running.log().size() == 4; }));
+    running.stop();
+    const auto log = running.log();
+    const auto field = [](const std::string& line, const std::string& name) {
+        const size_t at = line.find(" " + name + "=\"");
+        if (at == std::string::npos) return std::string("(none)");
+        const size_t begin = at + name.size() + 2;
+        size_t end = begin + 1;
+        while (line[end] != '"' || line[end - 1] == '\\') ++end;
+        return Json::parse(line.substr(begin, end + 1 - begin)).get<std::string>();
+    };
+    for (const auto& line : log)
+        EXPECT_TRUE(std::none_of(line.begin(), line.end(), [](unsigned char c) {
+            return c < ' ' || c == 127;
+        })) << line;
+    EXPECT_NE(field(log[0], "prompt_text").find(asked), std::string::npos) << log[0];
+    EXPECT_EQ(log[0].find("\u202e"), std::string::npos);
+    EXPECT_NE(log[0].find("answer_text="), std::string::npos);
+    EXPECT_EQ(field(log[1], "answer_text"), "12 + 30 = 42") << log[1];
+    EXPECT_NE(log[1].find("answer_text="), log[1].rfind("answer_text="));
+    EXPECT_NE(field(log[2], "prompt_text").find("swordfish"), std::string::npos) << log[2];
+    EXPECT_NE(field(log[3], "prompt_text").find("Tell me a story."), std::string::npos) << log[3];
+    EXPECT_GT(field(log[3], "answer_text").size(), 1u) << log[3];
+    EXPECT_NE(log[3].find("left=true"), std::string::npos);
+}
+
 TEST_F(Stats, TheLogHasNoPrompts) {
     post(port, "/v1/chat/completions", question("What is 12+30? swordfish"));
     running.stop();

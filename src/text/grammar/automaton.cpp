@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/fail.h"
+#include "core/sizes.h"
 #include "text/grammar/nfa.h"
 
 namespace sluice {
@@ -22,7 +23,9 @@ constexpr uint64_t unrolled = 64;          // repetitions up to this many states
 /// cannot end is removed; 4. all states in one array.
 class AutomatonBuilder {
   public:
-    explicit AutomatonBuilder(GrammarRules rules) : rules_(std::move(rules)) {}
+    /// A state takes well over 8 bytes once compiled: what is hopeless is refused before it is built.
+    AutomatonBuilder(GrammarRules rules, size_t most_bytes)
+        : rules_(std::move(rules)), most_states_(std::min<uint64_t>(max_states, most_bytes / 8)) {}
     void build(Automaton& out);
 
   private:
@@ -64,6 +67,7 @@ class AutomatonBuilder {
     std::vector<uint32_t> offsets_;
     std::vector<bool> productive_;
     uint64_t n_states_ = 0;
+    const uint64_t most_states_;
 };
 
 void AutomatonBuilder::add_starts() {
@@ -136,9 +140,10 @@ uint32_t AutomatonBuilder::symbol(const Symbol& s) {
 
 void AutomatonBuilder::add(Nfa& nfa, Expr e, uint32_t from, uint32_t to) {
     const GrammarRules::Node& n = rules_.node(e);
-    if (n_states_ + nfa.states.size() + n.text.size() + 16 * n.ranges.size() > max_states)
-        fail(ErrorCode::out_of_budget, "the grammar is too large: it needs more than {} states; simplify it",
-             max_states);
+    if (n_states_ + nfa.states.size() + n.text.size() + 16 * n.ranges.size() > most_states_)
+        fail(ErrorCode::out_of_budget,
+             "the grammar is too large: it needs more than {} states; simplify it{}", most_states_,
+             most_states_ < max_states ? ", or raise --grammar-memory" : "");
     const auto add_text = [&](std::string_view text, uint32_t at) {
         for (const char c : text) {
             const uint32_t next = nfa.add_state();
@@ -343,8 +348,17 @@ void AutomatonBuilder::build(Automaton& out) {
     emit(out);
 }
 
-Automaton::Automaton(GrammarRules rules) {
-    AutomatonBuilder(std::move(rules)).build(*this);
+Automaton::Automaton(GrammarRules rules, size_t most_bytes) {
+    AutomatonBuilder(std::move(rules), most_bytes).build(*this);
+    states_.shrink_to_fit();
+    bytes_.shrink_to_fit();
+    calls_.shrink_to_fit();
+    if (memory_bytes() > most_bytes)
+        fail(ErrorCode::out_of_budget,
+             "the grammar is too large: compiled it takes {}, and all grammars together may take {}; "
+             "simplify it, "
+             "or raise --grammar-memory",
+             human_bytes(memory_bytes()), human_bytes(most_bytes));
 }
 
 size_t Automaton::memory_bytes() const {

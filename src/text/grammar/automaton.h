@@ -48,8 +48,9 @@ class Automaton {
         bool plain() const { return !final && calls_begin == calls_end; }
     };
 
-    /// Throws invalid_argument if no text matches, out_of_budget if the grammar is too large.
-    explicit Automaton(GrammarRules rules);
+    /// Throws invalid_argument if no text matches, out_of_budget if the grammar is too large: in itself, or
+    /// for the bytes that it may take.
+    explicit Automaton(GrammarRules rules, size_t most_bytes = SIZE_MAX);
 
     uint32_t start(GrammarStart how) const { return starts_[size_t(how)]; }
     const State& state(uint32_t s) const { return states_[s]; }

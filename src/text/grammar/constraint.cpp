@@ -11,6 +11,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t max_cache_bytes = 16 << 20;      // of each cache; then it begins anew
+constexpr size_t own_budget = 64 << 20;           // of a constraint that has no engine's
+constexpr size_t entry_bytes = 128;               // of a table, beside the value
 constexpr uint64_t most_mask_steps = 30'000'000;  // steps of a parse for one mask
 constexpr uint32_t many = 200;                    // nodes below one: better followed where they are
 constexpr size_t max_left_over = 4'000'000;       // ends of tokens
@@ -61,7 +63,41 @@ uint32_t through_tail_calls(const Automaton& automaton, uint32_t s) {
 }  // namespace
 
 Constraint::Constraint(GrammarRules rules, std::shared_ptr<const Vocabulary> vocabulary)
-    : vocabulary_(std::move(vocabulary)), automaton_(std::make_shared<const Automaton>(std::move(rules))) {}
+    : Constraint(std::make_shared<const Automaton>(std::move(rules)), std::move(vocabulary),
+                 std::make_shared<ConstraintBudget>(own_budget)) {}
+
+Constraint::Constraint(std::shared_ptr<const Automaton> automaton,
+                       std::shared_ptr<const Vocabulary> vocabulary, std::shared_ptr<ConstraintBudget> budget)
+    : vocabulary_(std::move(vocabulary)),
+      automaton_(std::move(automaton)),
+      budget_(std::move(budget)),
+      compiled_(budget_) {
+    if (!compiled_.resize(automaton_->memory_bytes()))
+        fail(ErrorCode::busy,
+             "the grammars in use take {} of the {} bytes they may, and this one takes {}; try again later",
+             budget_->used(), budget_->most(), automaton_->memory_bytes());
+}
+
+Constraint::~Constraint() {
+    forget_masks();
+}
+
+template <typename Value>
+void Constraint::forget(Cache<Value>& cache) const {
+    cache.values.clear();
+    budget_->give(std::exchange(cache.bytes, 0));
+}
+
+void Constraint::forget_masks() const {
+    std::lock_guard lock(mutex_);
+    forget(places_);
+    forget(masks_);
+}
+
+size_t Constraint::memory_bytes() const {
+    std::lock_guard lock(mutex_);
+    return compiled_.bytes() + places_.bytes + masks_.bytes;
+}
 
 /// Values depend on the key alone, so it does not matter who makes them or that two do.
 template <typename Value, typename Make>
@@ -73,10 +109,18 @@ std::shared_ptr<const Value> Constraint::cached(Cache<Value>& cache, const std::
         if (const auto it = cache.values.find(key); it != cache.values.end()) return it->second;
     }
     auto value = std::make_shared<const Value>(make());
-    const size_t bytes = value->memory_bytes() + key.size();
+    const size_t bytes = value->memory_bytes() + key.size() + entry_bytes;
     std::lock_guard lock(mutex_);
-    if (cache.bytes + bytes > max_cache_bytes) cache.values.clear(), cache.bytes = 0;
-    if (cache.values.emplace(key, value).second) cache.bytes += bytes;
+    // No more than a quarter of the budget, so that grammars used at the same time leave each other room.
+    if (cache.bytes + bytes > std::min(max_cache_bytes, budget_->most() / 4)) forget(cache);
+    // A quarter of the budget is left to answers' places: they cannot do without, and masks can.
+    const auto has_room = [&] { return budget_->used() + bytes <= budget_->most() / 4 * 3; };
+    if (!has_room()) forget(cache);
+    if (!has_room() || !budget_->take(bytes)) return value;
+    if (cache.values.emplace(key, value).second)
+        cache.bytes += bytes;
+    else
+        budget_->give(bytes);
     return value;
 }
 
@@ -190,7 +234,23 @@ std::shared_ptr<const TokenMask> Constraint::mask(const Parse& parse) const {
 }
 
 ConstrainedText::ConstrainedText(std::shared_ptr<const Constraint> constraint, GrammarStart start)
-    : constraint_(std::move(constraint)), parse_(constraint_->automaton(), start) {}
+    : constraint_(std::move(constraint)),
+      parse_(constraint_->automaton(), start),
+      share_(constraint_->budget()) {
+    count();
+}
+
+void ConstrainedText::count() {
+    const size_t bytes = parse_.memory_bytes();
+    if (share_.resize(bytes)) return;
+    constraint_->forget_masks();
+    if (!share_.resize(bytes))
+        fail(
+            ErrorCode::out_of_budget,
+            "following the grammar here takes {} bytes of memory, and of the {} for compiled grammars {} are "
+            "in use; simplify the grammar or raise --grammar-memory",
+            bytes, constraint_->budget()->most(), constraint_->budget()->used());
+}
 
 bool ConstrainedText::allows(TokenId token) {
     const Vocabulary& vocabulary = constraint_->vocabulary();
@@ -208,6 +268,7 @@ void ConstrainedText::accept(TokenId token) {
     if (vocabulary.bytes(token).empty() || !parse_.advance(vocabulary.bytes(token)))
         fail(ErrorCode::internal, "the token {} does not continue the text that its grammar allows", token);
     parse_.forget_past();
+    count();
 }
 
 }  // namespace sluice

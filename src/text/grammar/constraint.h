@@ -6,7 +6,8 @@
 // masks are kept too, by the parse's fingerprint.
 //
 // Constraint is immutable to its users (its caches have a lock): one is shared by any number of answers and
-// threads. What it allows depends on the grammar and the tokens before alone.
+// threads. What it allows depends on the grammar and the tokens before alone. What it holds counts in a
+// ConstraintBudget; without room there masks are worked out anew each time.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <unordered_map>
 
 #include "text/grammar/automaton.h"
+#include "text/grammar/constraint_budget.h"
 #include "text/grammar/parse.h"
 #include "text/grammar/vocabulary.h"
 
@@ -24,8 +26,14 @@ namespace sluice {
 
 class Constraint {
   public:
-    /// Throws as Automaton does.
+    /// Throws as Automaton does. With a budget of its own.
     Constraint(GrammarRules rules, std::shared_ptr<const Vocabulary> vocabulary);
+    /// Throws busy if the budget has no room for the automaton now.
+    Constraint(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const Vocabulary> vocabulary,
+               std::shared_ptr<ConstraintBudget> budget);
+    ~Constraint();
+    Constraint(const Constraint&) = delete;
+    Constraint& operator=(const Constraint&) = delete;
 
     const std::shared_ptr<const Automaton>& automaton() const { return automaton_; }
     const Vocabulary& vocabulary() const { return *vocabulary_; }
@@ -33,6 +41,12 @@ class Constraint {
     /// The tokens that may come next; end tokens where the text may end. Throws out_of_budget if the grammar
     /// is too ambiguous to tell.
     std::shared_ptr<const TokenMask> mask(const Parse& parse) const;
+
+    const std::shared_ptr<ConstraintBudget>& budget() const { return budget_; }
+    /// What it holds now.
+    size_t memory_bytes() const;
+    /// Forgets what can be worked out again.
+    void forget_masks() const;
 
   private:
     /// What one configuration allows, its callers unknown.
@@ -57,9 +71,13 @@ class Constraint {
     Place work_out(uint32_t state, const Parse::Node* counted) const;
     template <typename Value, typename Make>
     std::shared_ptr<const Value> cached(Cache<Value>& cache, const std::string& key, Make make) const;
+    template <typename Value>
+    void forget(Cache<Value>& cache) const;  // with mutex_ held
 
     std::shared_ptr<const Vocabulary> vocabulary_;
     std::shared_ptr<const Automaton> automaton_;
+    std::shared_ptr<ConstraintBudget> budget_;
+    ConstraintShare compiled_;
     mutable std::mutex mutex_;  // of what follows
     mutable Cache<Place> places_;
     mutable Cache<TokenMask> masks_;
@@ -73,15 +91,19 @@ class ConstrainedText {
     /// The token may come next.
     bool allows(TokenId token);
     std::shared_ptr<const TokenMask> mask() const { return constraint_->mask(parse_); }
-    /// The token is now part of the text (an end token is not). Throws internal if it is not allowed.
+    /// The token is now part of the text (an end token is not). Throws internal if it is not allowed,
+    /// out_of_budget if its place in the grammar takes more memory than is left.
     void accept(TokenId token);
     bool complete() const { return parse_.complete(); }
     /// Nothing but the end may follow.
     bool finished() const { return parse_.exhausted(); }
 
   private:
+    void count();
+
     std::shared_ptr<const Constraint> constraint_;
     Parse parse_;
+    ConstraintShare share_;  // of what parse_ holds
 };
 
 }  // namespace sluice

@@ -71,6 +71,11 @@ class Parse {
     /// Equal for two parses of one automaton only if the same texts can follow. Empty if it would be long.
     std::string fingerprint() const;
     const Automaton& automaton() const { return *automaton_; }
+    /// Of its stacks, as they are now.
+    size_t memory_bytes() const {
+        return nodes_.capacity() * sizeof(Node) + links_.capacity() * sizeof(Link) +
+               configs_.capacity() * sizeof(Config) + levels_.capacity() * sizeof(Level) + seen_.size() * 32;
+    }
     /// Steps taken so far: what a caller's patience is measured in.
     uint64_t work() const { return work_; }
 

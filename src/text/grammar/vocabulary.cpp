@@ -44,6 +44,14 @@ Vocabulary Vocabulary::of(const Tokenizer& tokenizer) {
     return Vocabulary(std::move(bytes), tokenizer.end_tokens());
 }
 
+size_t Vocabulary::memory_bytes() const {
+    size_t n =
+        trie_.memory_bytes() + bytes_.capacity() * sizeof(std::string) + ends_.size() * sizeof(TokenId);
+    for (const std::string& b : bytes_)
+        if (b.capacity() > 15) n += b.capacity() + 17;  // not within the string itself: with the heap's own
+    return n;
+}
+
 bool Vocabulary::is_end(TokenId id) const {
     return std::binary_search(ends_.begin(), ends_.end(), id);
 }

@@ -48,6 +48,7 @@ class Vocabulary {
     bool is_end(TokenId id) const;
     const TokenTrie& trie() const { return trie_; }
     size_t longest() const { return longest_; }
+    size_t memory_bytes() const;
 
   private:
     std::vector<std::string> bytes_;
