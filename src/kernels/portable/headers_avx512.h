@@ -40,16 +40,13 @@ template <uint32_t Bytes, int Offset>
 [[gnu::always_inline]] static inline __m512i each_byte(int8_t x) {
     return _mm512_set1_epi8(x);
 }
-[[gnu::always_inline]] static inline __m512i bytes_and(__m512i v, int8_t mask) {
-    return _mm512_and_si512(v, each_byte(mask));
-}
 /// ((v >> down) & mask) of each byte, moved up by `up`; the mask is that of the bits in their new place.
 template <int By>
 [[gnu::always_inline]] static inline __m512i bits_at(__m512i v, int8_t mask) {
     if constexpr (By >= 0)
-        return bytes_and(_mm512_srli_epi32(v, By), mask);
+        return masked(_mm512_srli_epi32(v, By), mask);
     else
-        return bytes_and(_mm512_slli_epi32(v, -By), mask);
+        return masked(_mm512_slli_epi32(v, -By), mask);
 }
 
 /// Two sums of activations, as a lane's two signed 16-bit numbers.
@@ -139,8 +136,8 @@ struct LaneHeaderOfSixBits {
         const __m512i a = h.at[1], b = h.at[2], c = h.at[3];
         d = low_halves(h.at[0]);
         dmin = high_halves(h.at[0]);
-        const __m512i low = bytes_and(a, 0x3f), high = _mm512_or_si512(bytes_and(c, 15), bits_at<2>(a, 0x30));
-        minima[0] = bytes_and(b, 0x3f);
+        const __m512i low = masked(a, 0x3f), high = _mm512_or_si512(masked(c, 15), bits_at<2>(a, 0x30));
+        minima[0] = masked(b, 0x3f);
         minima[1] = _mm512_or_si512(bits_at<4>(c, 15), bits_at<2>(b, 0x30));
         const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         _mm512_store_si512(scales, _mm512_permutex2var_epi32(low, first, high));
@@ -186,7 +183,7 @@ struct LaneHeader<Block256<TensorType::Q2_K>> {
                                                    const int16_t*) const {
         const __m512i scales =
             _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block)));
-        return products_with_bytes<B>(block, a, bytes_and(scales, 15));
+        return products_with_bytes<B>(block, a, masked(scales, 15));
     }
     [[gnu::always_inline]] inline __m512i correction(const int32_t* sums, uint32_t stride) const {
         __m512i acc = ints::zero();
@@ -225,8 +222,8 @@ struct LaneHeader<Block256<TensorType::Q3_K>> : NoMinima {
         const auto scale = [](__m512i low, __m512i high) __attribute__((always_inline)) {
             return _mm512_sub_epi8(_mm512_or_si512(low, high), each_byte(32));
         };
-        const __m512i s0 = scale(bytes_and(a, 15), bits_at<-4>(c, 0x30)),
-                      s1 = scale(bytes_and(b, 15), bits_at<-2>(c, 0x30)),
+        const __m512i s0 = scale(masked(a, 15), bits_at<-4>(c, 0x30)),
+                      s1 = scale(masked(b, 15), bits_at<-2>(c, 0x30)),
                       s2 = scale(bits_at<4>(a, 15), bits_at<0>(c, 0x30)),
                       s3 = scale(bits_at<4>(b, 15), bits_at<2>(c, 0x30));
         const __m512i t0 = _mm512_unpacklo_epi32(s0, s1), t1 = _mm512_unpackhi_epi32(s0, s1),
@@ -280,7 +277,7 @@ struct LaneHeader<Block256<TensorType::IQ4_XS>> {
             return _mm512_or_si512(_mm512_or_si512(bits(4, 0x30), bits(8, 0x3000)),
                                    _mm512_or_si512(bits(12, 0x300000), bits(16, 0x30000000)));
         };
-        even = _mm512_or_si512(bytes_and(low, 15), upper(0));
+        even = _mm512_or_si512(masked(low, 15), upper(0));
         odd = _mm512_or_si512(bits_at<4>(low, 15), upper(2));
         const __m512i e = _mm512_sub_epi8(even, each_byte(32)), o = _mm512_sub_epi8(odd, each_byte(32));
         const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
