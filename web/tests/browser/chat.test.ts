@@ -74,6 +74,7 @@ describe('a conversation', () => {
     await page.dispatchEvent('main', 'dragover', { dataTransfer: data });
     await page.locator('.drop').waitFor();
     await page.dispatchEvent('main', 'drop', { dataTransfer: data });
+    await page.locator('.composer .chip-name').first().waitFor();
     expect(await texts(page, '.composer .chip-name')).toEqual(['d.txt']);
     expect(await page.locator('.drop').count()).toBe(0);
   });
@@ -171,6 +172,7 @@ describe.skipIf(realServer)('an answer', () => {
     const page = await open();
     await say(page, 'slow please');
     await expect.poll(async () => (await page.locator('.from-assistant .prose').innerText().catch(() => '')).length, { timeout: 10_000 }).toBeGreaterThan(150);
+    await page.waitForTimeout(2500);  // it is written down now and then
     await page.reload();
     await page.locator('.ending').waitFor();
     expect((await lastAnswer(page)).length).toBeGreaterThan(60);
