@@ -159,12 +159,6 @@ TEST_F(Hostile, FormsThatCannotBeAreRefusedWithTheirField) {
     EXPECT_EQ(error({{"grammar", "root ::= missing"}})["param"], "grammar");
 }
 
-server::ServerOptions limits(server::HttpLimits l) {
-    server::ServerOptions o;
-    o.limits = l;
-    return o;
-}
-
 TEST(Limits, ABodyThatIsTooLargeIsRefused) {
     RunningServer running(limits({.body_bytes = 2000}));
     const Reply told = post(running.port(), "/v1/chat/completions", question(std::string(3000, 'x')));

@@ -107,12 +107,6 @@ TEST_F(Onslaught, WhoVanishesWhileStreamedToIsForgotten) {
     everything_is_as_before("after the streams");
 }
 
-server::ServerOptions limits(server::HttpLimits l) {
-    server::ServerOptions o;
-    o.limits = l;
-    return o;
-}
-
 /// Several hundred that send a byte now and then, in every part of a request, while others are answered; each
 /// is gone when its time is up.
 TEST(Crowd, ManyThatDripDelayNobodyAndAreCutOff) {

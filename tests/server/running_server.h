@@ -93,4 +93,10 @@ class ServerTest : public testing::Test {
     uint16_t port = running.port();
 };
 
+inline server::ServerOptions limits(server::HttpLimits l) {
+    server::ServerOptions o;
+    o.limits = l;
+    return o;
+}
+
 }  // namespace sluice::test
