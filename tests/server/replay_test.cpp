@@ -132,7 +132,7 @@ TEST_P(EachFamily, ASecondTurnReusesPromptAndAnswer) {
         const Json question = {{"role", "user"},
                                {"content", "Seed " + std::to_string(seed) + ", how is Rome?"}};
         Json body = wish;
-        body["messages"] = {question};
+        body["messages"] = Json::array({question});
         body["tool_choice"] = "required";
         const Json one = post(port, "/v1/chat/completions", body).json();
         ASSERT_TRUE(one.contains("choices")) << one;
