@@ -138,11 +138,13 @@ TEST_P(EachMode, DestroyingItReportsEveryRequest) {
 }
 
 TEST_P(EachMode, IdleRequestsCanBeDropped) {
-    constexpr uint32_t n = 500;
-    Memory arena(1 << 20);
+    constexpr uint32_t n = 500, each = 128 << 10;
+    Memory arena(uint64_t(n) * each);
     Outcomes outcomes;
     const auto reader = open(outcomes.done(), arena.bytes());
-    const std::vector<ReadRequest> requests(n, ReadRequest{0, ReadClass::idle, 0, arena.bytes(), 0});
+    std::vector<ReadRequest> requests;
+    for (uint32_t i = 0; i < n; ++i)
+        requests.push_back({0, ReadClass::idle, 0, arena.bytes().subspan(uint64_t(i) * each, each), i});
     reader->submit(requests);
     reader->drop_idle();
     const auto all = outcomes.wait(n);
