@@ -53,30 +53,19 @@ inline constexpr uint32_t ints_bytes = sizeof(Ints), vectors = 256 / ints_bytes;
 #endif
 }
 
-/// The weights of a block in vectors; u: the block, unpacked.
-template <typename B>
-[[gnu::always_inline]] static inline void vectors_of([[maybe_unused]] const uint8_t* block,
-                                                     const Unpacked256& u, Ints (&q)[vectors]) {
-#if defined(__AVX512VNNI__)
-    if constexpr (WideUnpack<B>::exists) return WideUnpack<B>::unpack(block, q);
-#endif
-    lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) { q[i] = vector_of(u.q, i); });
-}
-
+#if !defined(__AVX512VNNI__)
 /// Products of 256 weights with activations, scaled, as lanes that are still to be added up.
 template <typename B>
-[[gnu::always_inline]] static inline Ints scaled_products(const uint8_t* block, const Unpacked256& u,
-                                                          const int8_t* a) {
+[[gnu::always_inline]] static inline Ints scaled_products(const Unpacked256& u, const int8_t* a) {
     const ints::Scales scales = ints::load_scales(u.scale);
-    Ints acc = ints::zero(), q[vectors];
-    vectors_of<B>(block, u, q);
+    Ints acc = ints::zero();
     lanes::unrolled<int(vectors)>([&](auto i) __attribute__((always_inline)) {
-        const Ints x = ints::load(a + i * ints_bytes);
-        acc = B::wide ? ints::dot_scaled_wide(acc, q[i], x, scales, i)
-                      : ints::dot_scaled(acc, q[i], x, scales, i);
+        const Ints w = vector_of(u.q, i), x = ints::load(a + i * ints_bytes);
+        acc = B::wide ? ints::dot_scaled_wide(acc, w, x, scales, i) : ints::dot_scaled(acc, w, x, scales, i);
     });
     return acc;
 }
+#endif
 
 template <typename B>
 inline constexpr int zero_of = B::wide ? ints::wide_zero : B::zero;

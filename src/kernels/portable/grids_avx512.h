@@ -104,7 +104,6 @@ template <typename Magnitudes, typename Scale>
 /// d at the beginning of a block, times a power of two.
 template <typename B>
 struct GridHeader : NoMinima {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] inline GridHeader(const uint8_t* blocks, float factor) {
         d = _mm512_mul_ps(low_halves(dwords_of_blocks<B::bytes, 0>(blocks).at[0]), _mm512_set1_ps(factor));
     }
@@ -281,7 +280,6 @@ struct LaneHeader<Block256<TensorType::IQ1_S>> : GridHeader<Block256<TensorType:
 template <>
 struct LaneHeader<Block256<TensorType::IQ1_M>> : NoMinima {
     typedef Block256<TensorType::IQ1_M> B;
-    static constexpr bool exists = true;
     [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
         // d: the upper nibbles of the four words of scales.
         const FourDwords h = dwords_of_blocks<B::bytes, 40>(blocks);

@@ -40,7 +40,8 @@ template <uint32_t Bytes, int Offset>
 [[gnu::always_inline]] static inline __m512i each_byte(int8_t x) {
     return _mm512_set1_epi8(x);
 }
-/// ((v >> down) & mask) of each byte, moved up by `up`; the mask is that of the bits in their new place.
+/// The bits of each dword moved right by By, left if it is negative; the mask is that of bytes in their new
+/// place.
 template <int By>
 [[gnu::always_inline]] static inline __m512i bits_at(__m512i v, int8_t mask) {
     if constexpr (By >= 0)
@@ -72,7 +73,8 @@ template <int N>
     return ints::dot2(acc, odd, ints::load(sums + stride));
 }
 
-/// In 16-bit numbers for each dword of vector j: byte (256 / Group / 4) j + … of those in each 128 bits.
+/// The scales of vector j's weights: each 128 bits of `bytes` hold all of the block's; both 16-bit numbers of
+/// a dword get the one of its four weights.
 template <uint32_t Group>
 [[gnu::always_inline]] static inline __m512i spread_scales(__m512i bytes, int j) {
     if constexpr (Group == 32) {
@@ -119,14 +121,11 @@ template <typename B, int ZeroBits>
 /// For a type: d and dmin of sixteen blocks, products of each with activations (less what the weights' zero
 /// contributes), and what the minima contribute. pair_sums: how a token's sums must lie for that.
 template <typename B>
-struct LaneHeader {
-    static constexpr bool exists = false;
-};
+struct LaneHeader;
 
 /// Q4_K and Q5_K: d, dmin, and twelve bytes of 6-bit scales and minima.
 template <typename B>
 struct LaneHeaderOfSixBits {
-    static constexpr bool exists = true;
     __m512 d, dmin;
     __m512i minima[2];
     alignas(64) uint64_t scales[16];
@@ -169,7 +168,6 @@ struct LaneHeader<Block256<TensorType::Q5_K>> : LaneHeaderOfSixBits<Block256<Ten
 template <>
 struct LaneHeader<Block256<TensorType::Q2_K>> {
     typedef Block256<TensorType::Q2_K> B;
-    static constexpr bool exists = true;
     __m512 d, dmin;
     FourDwords both;  // scales in the low halves of bytes, minima in the high ones
 
@@ -209,7 +207,6 @@ struct NoMinima {
 template <>
 struct LaneHeader<Block256<TensorType::Q3_K>> : NoMinima {
     typedef Block256<TensorType::Q3_K> B;
-    static constexpr bool exists = true;
     alignas(64) int8_t scales[4][4][16];  // block 4 c + r at [r][c]
 
     [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
@@ -243,7 +240,6 @@ struct LaneHeader<Block256<TensorType::Q3_K>> : NoMinima {
 template <>
 struct LaneHeader<Block256<TensorType::Q6_K>> : NoMinima {
     typedef Block256<TensorType::Q6_K> B;
-    static constexpr bool exists = true;
 
     [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
         d = high_halves(dwords_of_blocks<B::bytes, 194>(blocks).at[3]);
@@ -259,7 +255,6 @@ struct LaneHeader<Block256<TensorType::Q6_K>> : NoMinima {
 template <>
 struct LaneHeader<Block256<TensorType::IQ4_XS>> {
     typedef Block256<TensorType::IQ4_XS> B;
-    static constexpr bool exists = true;
     __m512 d, dmin = _mm512_setzero_ps();
     __m512i even, odd;  // groups 0, 2, 4, 6 and 1, 3, 5, 7: scales + 32
     alignas(64) uint64_t scales[16];

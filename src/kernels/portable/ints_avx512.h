@@ -69,27 +69,10 @@ SLUICE_INTS Ints scales16(Scales s, int i) {
                                            0x0002000200020002, 0x0001000100010001, 0x0001000100010001, 0, 0);
     return _mm512_permutexvar_epi16(_mm512_add_epi16(first, _mm512_set1_epi16(int16_t(4 * i))), s.v);
 }
-/// … and as 32-bit ones for sums of four.
-SLUICE_INTS Ints scales32(Scales s, int i) {
-    const __m512i wide = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(s.v));
-    const __m512i first = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
-    return _mm512_permutexvar_epi32(_mm512_add_epi32(first, _mm512_set1_epi32(4 * i)), wide);
-}
 /// acc + the products of the i-th vector of weights, scaled.
 SLUICE_INTS Ints dot_scaled(Ints acc, Ints u, Ints s, Scales scales, int i) {
     return dot2(acc, pairs(u, s), scales16(scales, i));
 }
-SLUICE_INTS Ints dot_scaled_wide(Ints acc, Ints w, Ints s, Scales scales, int i) {
-    return add(acc, multiply(dot4_wide(zero(), unsigned_of(w), s), scales32(scales, i)));
-}
-/// Eight sums of two products: 16-bit numbers a and b, sixteen of each.
-SLUICE_INTS void store_products_of_sixteen(int32_t* out, const int16_t* a, const int16_t* b) {
-    const auto sixteen = [](const int16_t* p) __attribute__((always_inline)) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    };
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_madd_epi16(sixteen(a), sixteen(b)));
-}
-
 SLUICE_INTS Ints sums_of_two(Ints a, Ints b) {
     return add(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
 }
@@ -115,16 +98,6 @@ SLUICE_INTS void sums_of_halves(const Ints* r, Ints* out) {
         out[i] = _mm512_permutexvar_epi32(
             order, add_neighbours(quarter_sums(r + 8 * i), quarter_sums(r + 8 * i + 4)));
 }
-/// Where eight lanes of row i lie so that eighths() finds them.
-SLUICE_INTS int32_t* place_of_eight(int32_t* buffer, int i) {
-    return buffer + 16 * (i % 8) + 8 * (i / 8);
-}
-SLUICE_INTS Ints sums_of_eights(const Ints* buffer) {
-    const Ints v =
-        add_neighbours(quarter_sums(buffer), quarter_sums(buffer + 4));  // rows 0-3, 8-11, 4-7, 12-15
-    return _mm512_shuffle_i32x4(v, v, 0xd8);
-}
-
 /// Four dwords of each of 16 rows and so on: out[k] lane r = in[r] lane k.
 SLUICE_INTS void transpose(const Ints* in, Ints* out) {
     Ints a[16], b[16];

@@ -116,7 +116,7 @@ static inline TokenOfBlocks token_of_blocks(const Activations256* a, uint32_t n_
         __builtin_memcpy(t.sums + 16 * i, a[b].sums, 32);
         t.scale[i] = a[b].scale;
 #if defined(__AVX512VNNI__)
-        if constexpr (LaneHeader<B>::exists) LaneHeader<B>::pair_sums(a[b], t.pairs + i, n);
+        LaneHeader<B>::pair_sums(a[b], t.pairs + i, n);
 #endif
     }
     return t;
@@ -142,7 +142,7 @@ static inline TokenOfBlocks token_of_blocks(const Activations32* a, uint32_t n_b
 template <typename B>
 inline constexpr bool zero_in_products =
 #if defined(__AVX512VNNI__)
-    LaneHeader<B>::exists && !B::has_min && !B::wide;
+    !B::has_min && !B::wide;
 #else
     false;
 #endif
@@ -167,45 +167,41 @@ template <typename B, uint32_t BlocksInVector, typename Fn>
 template <typename B>
 [[gnu::always_inline]] static inline void terms_of_group_256(const uint8_t* block, const TokenOfBlocks& token,
                                                              uint32_t b, const Terms& out) {
-    constexpr bool corrected = B::has_min || zero_of<B> != 0;
+    [[maybe_unused]] constexpr bool corrected = B::has_min || zero_of<B> != 0;
     alignas(64) Ints products[ints::lanes];
     const Reals scale = ints::load_reals(token.scale + b);
     Reals d, dmin;
     Ints sum, correction;
 #if defined(__AVX512VNNI__)
-    if constexpr (LaneHeader<B>::exists) {
-        const LaneHeader<B> header(block);
-        each_lane<B, 1>(
-            block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
-                ints::store(products + i,
-                            header.products(at, i, token.q + 256 * of_token, token.sums + 16 * of_token));
-            });
-        d = header.d;
-        dmin = header.dmin;
-        correction = header.correction(token.pairs + b, token.entries);
-        sum = ints::sums(products);
-    } else
+    const LaneHeader<B> header(block);
+    each_lane<B, 1>(
+        block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
+            ints::store(products + i,
+                        header.products(at, i, token.q + 256 * of_token, token.sums + 16 * of_token));
+        });
+    d = header.d;
+    dmin = header.dmin;
+    correction = header.correction(token.pairs + b, token.entries);
+    sum = ints::sums(products);
+#else
+    alignas(64) int32_t corrections[ints::lanes * 8];
+    alignas(64) float ds[ints::lanes], dmins[ints::lanes];
+    each_lane<B, 1>(
+        block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
+            Unpacked256 u;
+            B::unpack(at, u);
+            ints::store(products + i, scaled_products<B>(u, token.q + 256 * of_token));
+            ds[i] = u.d;
+            if constexpr (B::has_min) dmins[i] = u.dmin;
+            if constexpr (corrected)
+                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
+                                                B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
+        });
+    d = ints::load_reals(ds);
+    if constexpr (B::has_min) dmin = ints::load_reals(dmins);
+    if constexpr (corrected) correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
+    sum = ints::sums(products);
 #endif
-    {
-        alignas(64) int32_t corrections[ints::lanes * 8];
-        alignas(64) float ds[ints::lanes], dmins[ints::lanes];
-        each_lane<B, 1>(
-            block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
-                Unpacked256 u;
-                B::unpack(at, u);
-                ints::store(products + i, scaled_products<B>(at, u, token.q + 256 * of_token));
-                ds[i] = u.d;
-                if constexpr (B::has_min) dmins[i] = u.dmin;
-                if constexpr (corrected)
-                    ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
-                                                    B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
-            });
-        d = ints::load_reals(ds);
-        if constexpr (B::has_min) dmin = ints::load_reals(dmins);
-        if constexpr (corrected)
-            correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
-        sum = ints::sums(products);
-    }
     if constexpr (zero_of<B> != 0 && !zero_in_products<B>)
         sum = ints::subtract(sum, ints::multiply(correction, ints::all(zero_of<B>)));
     ints::store_reals(out.n, ints::to_reals(sum));

@@ -65,15 +65,12 @@ template <typename B>
     }
 }
 
-/// q: as Unpacked256::q, 64 weights each. Types without an entry are put together from halves.
+/// q: as Unpacked256::q, 64 weights each.
 template <typename B>
-struct WideUnpack {
-    static constexpr bool exists = false;
-};
+struct WideUnpack;
 
 template <>
 struct WideUnpack<Block256<TensorType::Q4_K>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
             q[j] = masked(upper_shifted(b + 16 + 32 * j, 4), 15);
@@ -83,7 +80,6 @@ struct WideUnpack<Block256<TensorType::Q4_K>> {
 
 template <>
 struct WideUnpack<Block256<TensorType::Q5_K>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         const __m512i high = upper_shifted(b + 16, 1);
         lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
@@ -94,7 +90,6 @@ struct WideUnpack<Block256<TensorType::Q5_K>> {
 
 template <>
 struct WideUnpack<Block256<TensorType::Q2_K>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
             const __m512i v = upper_shifted(b + 16 + 32 * half, 2);
@@ -106,7 +101,6 @@ struct WideUnpack<Block256<TensorType::Q2_K>> {
 
 template <>
 struct WideUnpack<Block256<TensorType::Q3_K>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         const __m512i high = upper_shifted(b, 1);
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
@@ -119,7 +113,6 @@ struct WideUnpack<Block256<TensorType::Q3_K>> {
 
 template <>
 struct WideUnpack<Block256<TensorType::Q6_K>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
             const __m512i low = _mm512_loadu_si512(b + 64 * half),
@@ -132,7 +125,6 @@ struct WideUnpack<Block256<TensorType::Q6_K>> {
 
 template <>
 struct WideUnpack<Block256<TensorType::IQ4_XS>> {
-    static constexpr bool exists = true;
     [[gnu::always_inline]] static inline void unpack(const uint8_t* b, __m512i (&q)[4]) {
         lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
             q[j] = looked_up(quant::kvalues_iq4nl, nibbles_of_two(b + 8 + 32 * j, b + 24 + 32 * j));
