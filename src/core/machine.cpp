@@ -69,7 +69,8 @@ std::vector<Isa> available_isas() {
                       __builtin_cpu_supports("bmi2") && has_f16c();
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                        __builtin_cpu_supports("avx512vnni");
+                        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
+                        __builtin_cpu_supports("gfni");
     if (avx2) isas.push_back(Isa::avx2);
     if (avx2 && has_avxvnni()) isas.push_back(Isa::avxvnni);
     if (avx512) isas.push_back(Isa::avx512);

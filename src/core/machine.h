@@ -15,7 +15,7 @@ enum class Isa {
     avx2,     // with FMA, F16C, BMI2: x86-64-v3
     avxvnni,  // AVX2 with products of bytes: processors of Intel without AVX-512 since 2021, AMD's since Zen
               // 5
-    avx512,   // F, BW, DQ, VL, VNNI
+    avx512,   // F, BW, DQ, VL, VNNI, VBMI, with GFNI: Intel's since Ice Lake, AMD's since Zen 4
     neon,     // 64-bit ARM with products of bytes (dotprod of Armv8.2)
 };
 const char* to_string(Isa isa) noexcept;

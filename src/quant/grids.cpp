@@ -16,7 +16,7 @@ const uint8_t ksigns_iq2xs[128] = {
     252, 125, 126, 255,
 };
 
-const uint64_t iq2xxs_grid[256] = {
+constexpr uint64_t iq2xxs_grid[256] = {
     0x808080808080808, 0x80808080808082b, 0x808080808081919, 0x808080808082b08, 0x808080808082b2b, 0x808080808190819,
     0x808080808191908, 0x8080808082b0808, 0x8080808082b082b, 0x8080808082b2b08, 0x8080808082b2b2b, 0x808080819080819,
     0x808080819081908, 0x808080819190808, 0x808080819192b08, 0x8080808192b0819, 0x8080808192b1908, 0x80808082b080808,
@@ -66,7 +66,7 @@ const uint64_t iq2xxs_grid[256] = {
     0x2b2b082b08080808, 0x2b2b190808192b08, 0x2b2b2b0819190808, 0x2b2b2b1908081908,
 };
 
-const uint64_t iq2xs_grid[512] = {
+constexpr uint64_t iq2xs_grid[512] = {
     0x808080808080808, 0x80808080808082b, 0x808080808081919, 0x808080808082b08, 0x808080808082b2b, 0x808080808190819,
     0x808080808191908, 0x80808080819192b, 0x808080808192b19, 0x8080808082b0808, 0x8080808082b082b, 0x8080808082b1919,
     0x8080808082b2b08, 0x808080819080819, 0x808080819081908, 0x80808081908192b, 0x808080819082b19, 0x808080819190808,
@@ -163,7 +163,7 @@ const uint64_t iq2xs_grid[512] = {
     0x2b2b2b192b08192b, 0x2b2b2b2b082b2b08, 0x2b2b2b2b082b2b2b, 0x2b2b2b2b2b190819, 0x2b2b2b2b2b2b2b2b,
 };
 
-const uint64_t iq2s_grid[1024] = {
+constexpr uint64_t iq2s_grid[1024] = {
     0x808080808080808, 0x80808080808082b, 0x808080808081919, 0x808080808082b08, 0x808080808082b2b, 0x808080808190819,
     0x808080808191908, 0x80808080819192b, 0x808080808192b19, 0x8080808082b0808, 0x8080808082b082b, 0x8080808082b1919,
     0x8080808082b2b08, 0x808080819080819, 0x808080819081908, 0x80808081908192b, 0x808080819082b19, 0x808080819190808,
@@ -356,7 +356,7 @@ const uint64_t iq2s_grid[1024] = {
     0x2b2b2b2b2b2b2b2b,
 };
 
-const uint32_t iq3xxs_grid[256] = {
+constexpr uint32_t iq3xxs_grid[256] = {
     0x4040404, 0x4040414, 0x4040424, 0x4040c0c, 0x4040c1c, 0x4040c3e, 0x4041404, 0x4041414, 0x4041c0c, 0x4042414,
     0x4043e1c, 0x4043e2c, 0x40c040c, 0x40c041c, 0x40c0c04, 0x40c0c14, 0x40c140c, 0x40c142c, 0x40c1c04, 0x40c1c14,
     0x40c240c, 0x40c2c24, 0x40c3e04, 0x4140404, 0x4140414, 0x4140424, 0x4140c0c, 0x4141404, 0x4141414, 0x4141c0c,
@@ -387,7 +387,7 @@ const uint32_t iq3xxs_grid[256] = {
     0x3e2c0414, 0x3e2c1424, 0x3e341c04,
 };
 
-const uint32_t iq3s_grid[512] = {
+constexpr uint32_t iq3s_grid[512] = {
     0x1010101, 0x1010103, 0x1010105, 0x101010b, 0x101010f, 0x1010301, 0x1010303, 0x1010305, 0x1010309, 0x101030d,
     0x1010501, 0x1010503, 0x101050b, 0x1010707, 0x1010901, 0x1010905, 0x101090b, 0x101090f, 0x1010b03, 0x1010b07,
     0x1010d01, 0x1010d05, 0x1010f03, 0x1010f09, 0x1010f0f, 0x1030101, 0x1030103, 0x1030105, 0x1030109, 0x1030301,
@@ -442,7 +442,7 @@ const uint32_t iq3s_grid[512] = {
     0xf0d0703, 0xf0f0101,
 };
 
-const uint64_t iq1s_grid[2048] = {
+constexpr uint64_t iq1s_grid[2048] = {
     0xffffffffffffffff, 0xffffffffffffff01, 0xffffffffffff0000, 0xffffffffffff01ff, 0xffffffffffff0101,
     0xffffffffff00ff00, 0xffffffffff000000, 0xffffffffff01ffff, 0xffffffffff01ff01, 0xffffffffff0101ff,
     0xffffffffff010101, 0xffffffff00ff0000, 0xffffffff0000ff00, 0xffffffff000000ff, 0xffffffff00000001,
@@ -798,5 +798,57 @@ const uint64_t iq1s_grid[2048] = {
 const int8_t kvalues_iq4nl[16] = {
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
 };
+
+// clang-format on
+namespace {
+
+/// Two bits for each of the values low, middle, high, whatever their distance.
+constexpr uint32_t level_of_three(uint64_t entry, int i, uint8_t low, uint8_t middle) {
+    const auto v = uint8_t(entry >> 8 * i);
+    return v == low ? 0 : v == middle ? 1 : 2;
+}
+template <int N>
+constexpr CodesOf8<N> two_bits_each(const uint64_t (&grid)[N], uint8_t low, uint8_t middle) {
+    CodesOf8<N> codes{};
+    for (int e = 0; e < N; ++e)
+        for (int i = 0; i < 4; ++i) {
+            codes.first[e] = uint8_t(codes.first[e] | level_of_three(grid[e], i, low, middle) << 2 * i);
+            codes.second[e] = uint8_t(codes.second[e] | level_of_three(grid[e], i + 4, low, middle) << 2 * i);
+        }
+    return codes;
+}
+template <int N>
+constexpr CodesOf4<N> three_bits_each(const uint32_t (&grid)[N]) {
+    CodesOf4<N> codes{};
+    for (int e = 0; e < N; ++e) {
+        const auto level = [&](int i) { return (grid[e] >> 8 * i & 255) / 8 & 7; };
+        const auto odd = [&](int i) { return (grid[e] >> 8 * i & 255) / 2; };
+        const auto code = [&](int i) { return N == 256 ? level(i) : odd(i); };
+        codes.first[e] = uint8_t(code(0) | code(1) << 4);
+        codes.second[e] = uint8_t(code(2) | code(3) << 4);
+    }
+    return codes;
+}
+constexpr CodesOfIq1 codes_of_iq1() {
+    const CodesOf8<2048> codes = two_bits_each(iq1s_grid, 0xff, 0);
+    CodesOfIq1 r{};
+    for (int e = 0; e < 2048; ++e) r.first[e] = codes.first[e];
+    for (int run = 0; run < 128; ++run) {
+        const uint8_t* second = codes.second + 16 * run;
+        r.before[run] = second[0];
+        r.after[run] = second[15];
+        while (r.changes_at[run] < 16 && second[r.changes_at[run]] == second[0]) ++r.changes_at[run];
+    }
+    return r;
+}
+
+}  // namespace
+
+constinit const CodesOf8<256> iq2xxs_codes = two_bits_each(iq2xxs_grid, 8, 25);
+constinit const CodesOf8<512> iq2xs_codes = two_bits_each(iq2xs_grid, 8, 25);
+constinit const CodesOf8<1024> iq2s_codes = two_bits_each(iq2s_grid, 8, 25);
+constinit const CodesOf4<256> iq3xxs_codes = three_bits_each(iq3xxs_grid);
+constinit const CodesOf4<512> iq3s_codes = three_bits_each(iq3s_grid);
+constinit const CodesOfIq1 iq1_codes = codes_of_iq1();
 
 }  // namespace sluice::quant

@@ -13,6 +13,8 @@
 
 #include "sluice/error.h"
 
+#include "quant/grids.h"
+
 namespace sluice {
 namespace {
 
@@ -143,4 +145,41 @@ TEST(Encode, OddValuesStayWhatTheyAre) {
 }
 
 }  // namespace
+/// That the levels in `code`, every Stride bits, are those of the grid's values.
+template <int Values, int Stride>
+void expect_values(const uint8_t* grid, uint8_t code, std::initializer_list<int> of_level) {
+    for (int i = 0; i < Values; ++i) {
+        const int level = code >> Stride * i & (Stride == 2 ? 3 : 7);
+        EXPECT_EQ(int8_t(grid[i]), *(of_level.begin() + level));
+    }
+}
+TEST(CodeBooks, PackedCodesAreTheBooksEntries) {
+    const auto of_8 = [](const uint64_t* grid, const auto& codes, int n, std::initializer_list<int> values) {
+        for (int e = 0; e < n; ++e) {
+            const auto* entry = reinterpret_cast<const uint8_t*>(grid + e);
+            expect_values<4, 2>(entry, codes.first[e], values);
+            expect_values<4, 2>(entry + 4, codes.second[e], values);
+        }
+    };
+    const auto of_4 = [](const uint32_t* grid, const auto& codes, int n, std::initializer_list<int> values) {
+        for (int e = 0; e < n; ++e) {
+            const auto* entry = reinterpret_cast<const uint8_t*>(grid + e);
+            expect_values<2, 4>(entry, codes.first[e], values);
+            expect_values<2, 4>(entry + 2, codes.second[e], values);
+        }
+    };
+    of_8(quant::iq2xxs_grid, quant::iq2xxs_codes, 256, {8, 25, 43, -1});
+    of_8(quant::iq2xs_grid, quant::iq2xs_codes, 512, {8, 25, 43, -1});
+    of_8(quant::iq2s_grid, quant::iq2s_codes, 1024, {8, 25, 43, -1});
+    of_4(quant::iq3xxs_grid, quant::iq3xxs_codes, 256, {4, 12, 20, 28, 36, 44, 52, 62});
+    of_4(quant::iq3s_grid, quant::iq3s_codes, 512, {1, 3, 5, 7, 9, 11, 13, 15});
+    for (int e = 0; e < 2048; ++e) {
+        const auto* entry = reinterpret_cast<const uint8_t*>(quant::iq1s_grid + e);
+        const auto& c = quant::iq1_codes;
+        expect_values<4, 2>(entry, c.first[e], {-1, 0, 1, 2});
+        expect_values<4, 2>(entry + 4, e % 16 < c.changes_at[e / 16] ? c.before[e / 16] : c.after[e / 16],
+                            {-1, 0, 1, 2});
+    }
+}
+
 }  // namespace sluice

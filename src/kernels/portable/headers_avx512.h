@@ -1,33 +1,122 @@
-// The scales and minima of sixteen blocks at once, a block to a lane: what one_token.h needs of a K type
-// costs a few instructions a block so, where block by block it would be more than the products. Included by
-// one_token.h alone.
+// Sixteen blocks of 256 weights with one token, AVX-512: the K types and IQ4_XS. Scales and minima of the
+// blocks are unpacked at once, a block to a lane: they cost a few instructions a block so, where block by
+// block it would be more than the products. Included by one_token.h alone.
 #pragma once
 
-#include "kernels/portable/block_products.h"
+#include "kernels/portable/token_of_blocks.h"
 
 namespace sluice::portable {
+namespace {  // its constants are in no other object
 
 /// What lies Offset bytes into each of sixteen blocks of Bytes: four dwords a block, dword c of block i in
 /// lane i of [c].
 struct FourDwords {
     __m512i at[4];
 };
+/// The same sixteen bytes of each block as they lie: those of block 4 c + r in quarter c of [r].
+struct Quarters {
+    __m512i at[4];
+};
 template <uint32_t Bytes, int Offset>
-[[gnu::always_inline]] static inline FourDwords dwords_of_blocks(const uint8_t* blocks) {
+[[gnu::always_inline]] static inline Quarters quarters_of_blocks(const uint8_t* blocks) {
     const auto four = [&](int i) __attribute__((always_inline)) {
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks + uint32_t(i) * Bytes + Offset));
     };
-    __m512i x[4];  // x[r]: blocks r, 4 + r, 8 + r, 12 + r
+    Quarters x;
     lanes::unrolled<4>([&](auto r) __attribute__((always_inline)) {
         __m512i v = _mm512_castsi128_si512(four(r));
         v = _mm512_inserti32x4(v, four(4 + r), 1);
         v = _mm512_inserti32x4(v, four(8 + r), 2);
-        x[r] = _mm512_inserti32x4(v, four(12 + r), 3);
+        x.at[r] = _mm512_inserti32x4(v, four(12 + r), 3);
     });
-    const __m512i a = _mm512_unpacklo_epi32(x[0], x[1]), b = _mm512_unpackhi_epi32(x[0], x[1]),
-                  c = _mm512_unpacklo_epi32(x[2], x[3]), d = _mm512_unpackhi_epi32(x[2], x[3]);
+    return x;
+}
+/// Dwords turned so that each vector holds one of every block, or back.
+[[gnu::always_inline]] static inline FourDwords turned(const Quarters& x) {
+    const __m512i a = _mm512_unpacklo_epi32(x.at[0], x.at[1]), b = _mm512_unpackhi_epi32(x.at[0], x.at[1]),
+                  c = _mm512_unpacklo_epi32(x.at[2], x.at[3]), d = _mm512_unpackhi_epi32(x.at[2], x.at[3]);
     return {{_mm512_unpacklo_epi64(a, c), _mm512_unpackhi_epi64(a, c), _mm512_unpacklo_epi64(b, d),
              _mm512_unpackhi_epi64(b, d)}};
+}
+[[gnu::always_inline]] static inline Quarters turned(const FourDwords& x) {
+    const FourDwords y = turned(Quarters{{x.at[0], x.at[1], x.at[2], x.at[3]}});
+    return {{y.at[0], y.at[1], y.at[2], y.at[3]}};
+}
+template <uint32_t Bytes, int Offset>
+[[gnu::always_inline]] static inline FourDwords dwords_of_blocks(const uint8_t* blocks) {
+    return turned(quarters_of_blocks<Bytes, Offset>(blocks));
+}
+/// The dword that lies Offset bytes into each of sixteen blocks.
+template <uint32_t Bytes, int Offset>
+[[gnu::always_inline]] static inline __m512i dword_of_blocks(const uint8_t* blocks) {
+    const auto four = [&](int first) __attribute__((always_inline)) {
+        const auto at = [&](int i) __attribute__((always_inline)) {
+            return _mm_loadu_si32(blocks + uint32_t(first + i) * Bytes + Offset);
+        };
+        __m128i v = at(0);
+        v = _mm_mask_broadcastd_epi32(v, 2, at(1));
+        v = _mm_mask_broadcastd_epi32(v, 4, at(2));
+        return _mm_mask_broadcastd_epi32(v, 8, at(3));
+    };
+    __m512i v = _mm512_castsi128_si512(four(0));
+    v = _mm512_inserti32x4(v, four(4), 1);
+    v = _mm512_inserti32x4(v, four(8), 2);
+    return _mm512_inserti32x4(v, four(12), 3);
+}
+/// Sixteen bytes of each block, kept for when it comes to the block.
+struct KeptQuarters {
+    alignas(64) uint8_t at[4][4][16];
+    [[gnu::always_inline]] inline void keep(int r, __m512i v) { _mm512_store_si512(at[r], v); }
+    [[gnu::always_inline]] inline __m128i operator[](Lane block) const {
+        return _mm_load_si128(reinterpret_cast<const __m128i*>(at[block.in_four][block.four]));
+    }
+};
+
+/// 64 bytes known when this is compiled: fn(i) each.
+struct Bytes64 {
+    alignas(64) uint8_t at[64];
+    [[gnu::always_inline]] inline operator __m512i() const { return _mm512_load_si512(at); }
+};
+template <typename Fn>
+constexpr Bytes64 bytes64(Fn fn) {
+    Bytes64 b{};
+    for (int i = 0; i < 64; ++i) b.at[i] = uint8_t(fn(i));
+    return b;
+}
+
+/// A matrix of bits for _mm512_gf2p8affine_epi64_epi8: bit i of a byte becomes the parity of the bits in
+/// rows[i].
+constexpr uint64_t bit_matrix(const uint8_t (&rows)[8]) {
+    uint64_t m = 0;
+    for (int i = 0; i < 8; ++i) m |= uint64_t(rows[i]) << 8 * (7 - i);
+    return m;
+}
+[[gnu::always_inline]] static inline __m512i transformed(__m512i v, __m512i matrices) {
+    return _mm512_gf2p8affine_epi64_epi8(v, matrices, 0);
+}
+/// 64 bytes of weights, kept in a register: g++ would read them again for each use, and reads across two
+/// lines of the cache cost twice.
+[[gnu::always_inline]] static inline __m512i read_once(const uint8_t* p) {
+    __m512i v = _mm512_loadu_si512(p);
+    asm("" : "+v"(v));
+    return v;
+}
+/// 64 bytes from two places.
+[[gnu::always_inline]] static inline __m512i two_halves(const void* low, const void* high) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(low))),
+                              _mm256_loadu_si256(static_cast<const __m256i*>(high)), 1);
+}
+
+/// Sums of sixteen blocks: fn(block, lane, q, sums) gives the lanes of one.
+template <typename B, typename Fn>
+[[gnu::always_inline]] static inline __m512i sums_of_blocks(const uint8_t* blocks, const TokenOfBlocks& token,
+                                                            uint32_t b, const Fn& fn) {
+    alignas(64) ints::Ints products[ints::lanes];
+    each_lane<B, 1>(
+        blocks, b, [&](const uint8_t* at, Lane i, uint32_t of_token) __attribute__((always_inline)) {
+            ints::store(products + i, fn(at, i, token.q + 256 * of_token, of_token));
+        });
+    return ints::sums(products);
 }
 
 /// The half-precision numbers in the low or high halves of sixteen dwords.
@@ -50,166 +139,191 @@ template <int By>
         return masked(_mm512_slli_epi32(v, -By), mask);
 }
 
-/// Two sums of activations, as a lane's two signed 16-bit numbers.
-[[gnu::always_inline]] static inline int32_t pair_of(int16_t low, int16_t high) {
-    return int32_t(uint32_t(uint16_t(low)) | uint32_t(uint16_t(high)) << 16);
-}
-/// The sums of groups 4 i, 4 i + 2 and of 4 i + 1, 4 i + 3, for the N / 4 dwords that hold a byte for each of
-/// N groups.
+/// Sums of N groups of activations, for SumsOfBytes: for each dword of a block's minima four signed bytes,
+/// the sums' low ones, then as many 256ths.
 template <int N>
-[[gnu::always_inline]] static inline void pairs_for_bytes(const int16_t* sums, int32_t* out,
-                                                          uint32_t stride) {
-    for (int i = 0; i < N; i += 4) {
-        out[(i / 2) * stride] = pair_of(sums[i], sums[i + 2]);
-        out[(i / 2 + 1) * stride] = pair_of(sums[i + 1], sums[i + 3]);
+[[gnu::always_inline]] static inline void put_bytes_of_sums(const int16_t* sums, int32_t* out,
+                                                            uint32_t stride) {
+    alignas(32) int16_t all[16] = {};
+    __builtin_memcpy(all, sums, N * sizeof(int16_t));
+    const __m256i v = _mm256_load_si256(reinterpret_cast<const __m256i*>(all)),
+                  high = _mm256_srai_epi16(_mm256_add_epi16(v, _mm256_set1_epi16(128)), 8);
+    alignas(16) int32_t bytes[2][4];
+    _mm_store_si128(reinterpret_cast<__m128i*>(bytes[0]), _mm256_maskz_cvtepi16_epi8(0xffff, v));
+    _mm_store_si128(reinterpret_cast<__m128i*>(bytes[1]), _mm256_maskz_cvtepi16_epi8(0xffff, high));
+    for (uint32_t i = 0; i < N / 4; ++i) {
+        out[2 * i * stride] = bytes[0][i];
+        out[(2 * i + 1) * stride] = bytes[1][i];
     }
 }
-/// The bytes of v, unsigned, times the activations' sums that pairs_for_bytes laid out, added to acc.
-[[gnu::always_inline]] static inline __m512i dot_bytes(__m512i acc, __m512i v, const int32_t* sums,
-                                                       uint32_t stride) {
-    const __m512i even = _mm512_and_si512(v, _mm512_set1_epi32(0x00ff00ff)),
-                  odd = _mm512_and_si512(_mm512_srli_epi16(v, 8), _mm512_set1_epi32(0x00ff00ff));
-    acc = ints::dot2(acc, even, ints::load(sums));
-    return ints::dot2(acc, odd, ints::load(sums + stride));
-}
-
-/// The scales of vector j's weights: each 128 bits of `bytes` hold all of the block's; both 16-bit numbers of
-/// a dword get the one of its four weights.
-template <uint32_t Group>
-[[gnu::always_inline]] static inline __m512i spread_scales(__m512i bytes, int j) {
-    if constexpr (Group == 32) {
-        const __m512i first =
-            _mm512_set_epi64(0x8001800180018001, 0x8001800180018001, 0x8001800180018001, 0x8001800180018001,
-                             0x8000800080008000, 0x8000800080008000, 0x8000800080008000, 0x8000800080008000);
-        return _mm512_shuffle_epi8(bytes, _mm512_add_epi16(first, _mm512_set1_epi16(int16_t(2 * j))));
-    } else {
-        const __m512i first =
-            _mm512_set_epi64(0x8003800380038003, 0x8003800380038003, 0x8002800280028002, 0x8002800280028002,
-                             0x8001800180018001, 0x8001800180018001, 0x8000800080008000, 0x8000800080008000);
-        return _mm512_shuffle_epi8(bytes, _mm512_add_epi16(first, _mm512_set1_epi16(int16_t(4 * j))));
+/// Bytes, unsigned, times the activations' sums that put_bytes_of_sums laid out.
+struct SumsOfBytes {
+    __m512i low = ints::zero(), high = ints::zero();
+    [[gnu::always_inline]] inline void add(__m512i bytes, const int32_t* sums, uint32_t stride) {
+        low = ints::dot4(low, bytes, ints::load(sums));
+        high = ints::dot4(high, bytes, ints::load(sums + stride));
     }
+    [[gnu::always_inline]] inline __m512i total() const { return ints::add(low, _mm512_slli_epi32(high, 8)); }
+};
+
+/// The scales of vector j's weights, groups of 32: each 128 bits of `bytes` hold all of the block's; both
+/// 16-bit numbers of a dword get the one of its four weights.
+[[gnu::always_inline]] static inline __m512i scale_of_32(__m512i bytes, int j) {
+    const __m512i first =
+        _mm512_set_epi64(0x8001800180018001, 0x8001800180018001, 0x8001800180018001, 0x8001800180018001,
+                         0x8000800080008000, 0x8000800080008000, 0x8000800080008000, 0x8000800080008000);
+    return _mm512_shuffle_epi8(bytes, _mm512_add_epi16(first, _mm512_set1_epi16(int16_t(2 * j))));
 }
 
-/// Products of a block's weights and activations with unsigned scales of a byte.
+/// Sixteen blocks of a type: d and dmin of each; sums(), its products with activations, scaled; minima(),
+/// what the minima contribute. put_activations: how a token's entry i must lie for that.
 template <typename B>
-[[gnu::always_inline]] static inline __m512i products_with_bytes(const uint8_t* block, const int8_t* a,
-                                                                 __m512i scales) {
-    __m512i q[4], acc = ints::zero();
-    WideUnpack<B>::unpack(block, q);
-    lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
-        acc = ints::dot2(acc, ints::pairs(q[j], ints::load(a + 64 * j)), spread_scales<B::group>(scales, j));
-    });
-    return acc;
-}
-/// The same with signed 16-bit scales, less `zero` times the activations' scaled sums.
-template <typename B, int ZeroBits>
-[[gnu::always_inline]] static inline __m512i products_with_words(const uint8_t* block, const int8_t* a,
-                                                                 const int16_t* sums, __m256i scales) {
-    __m512i q[4];
-    WideUnpack<B>::unpack(block, q);
-    const __m256i sixteen = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums));
-    const __m512i zeros =
-        _mm512_zextsi256_si512(_mm256_madd_epi16(_mm256_slli_epi16(scales, ZeroBits), sixteen));
-    const ints::Scales s{_mm512_castsi256_si512(scales)};
-    __m512i acc = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
-    lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
-        acc = ints::dot_scaled(acc, q[j], ints::load(a + 64 * j), s, j);
-    });
-    return acc;
-}
+struct SixteenBlocks;
 
-/// For a type: d and dmin of sixteen blocks, products of each with activations (less what the weights' zero
-/// contributes), and what the minima contribute. pair_sums: how a token's sums must lie for that.
-template <typename B>
-struct LaneHeader;
+/// Weights in the order of the file.
+[[gnu::always_inline]] static inline void put_in_order(const Activations256& a, const TokenOfBlocks& t,
+                                                       uint32_t i) {
+    __builtin_memcpy(t.q + 256 * i, a.q, 256);
+    __builtin_memcpy(t.sums + 16 * i, a.sums, 32);
+}
+/// Weights of a two-bit plane: 32 of each half of the block.
+[[gnu::always_inline]] static inline void put_planes(const Activations256& a, const TokenOfBlocks& t,
+                                                     uint32_t i) {
+    for (uint32_t j = 0; j < 4; ++j)
+        ints::store(t.q + 256 * i + 64 * j, two_halves(a.q + 32 * j, a.q + 128 + 32 * j));
+}
+/// Groups' scales for two planes of the four, first and first + 1, in words: each 128 bits are sixteen
+/// weights of both.
+constexpr Bytes64 scales_of_planes(int first, bool words) {
+    return bytes64([=](int i) {
+        const int half = i / 32, sixteen = i / 16 % 2, plane = first + i / 8 % 2;
+        const int group = 8 * half + 2 * plane + sixteen;
+        return words ? 2 * group + i % 2 : group;
+    });
+}
 
 /// Q4_K and Q5_K: d, dmin, and twelve bytes of 6-bit scales and minima.
 template <typename B>
-struct LaneHeaderOfSixBits {
+struct SixteenBlocksOfSixBits {
     __m512 d, dmin;
-    __m512i minima[2];
+    __m512i minimum[2];
     alignas(64) uint64_t scales[16];
 
-    [[gnu::always_inline]] inline LaneHeaderOfSixBits(const uint8_t* blocks) {
+    [[gnu::always_inline]] inline SixteenBlocksOfSixBits(const uint8_t* blocks) {
         const FourDwords h = dwords_of_blocks<B::bytes, 0>(blocks);
         const __m512i a = h.at[1], b = h.at[2], c = h.at[3];
         d = low_halves(h.at[0]);
         dmin = high_halves(h.at[0]);
         const __m512i low = masked(a, 0x3f), high = _mm512_or_si512(masked(c, 15), bits_at<2>(a, 0x30));
-        minima[0] = masked(b, 0x3f);
-        minima[1] = _mm512_or_si512(bits_at<4>(c, 15), bits_at<2>(b, 0x30));
+        minimum[0] = masked(b, 0x3f);
+        minimum[1] = _mm512_or_si512(bits_at<4>(c, 15), bits_at<2>(b, 0x30));
         const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
         _mm512_store_si512(scales, _mm512_permutex2var_epi32(low, first, high));
         _mm512_store_si512(
             scales + 8, _mm512_permutex2var_epi32(low, _mm512_add_epi32(first, _mm512_set1_epi32(8)), high));
     }
-    [[gnu::always_inline]] inline __m512i products(const uint8_t* block, uint32_t i, const int8_t* a,
-                                                   const int16_t*) const {
-        return products_with_bytes<B>(block, a, _mm512_set1_epi64(int64_t(scales[i])));
+    [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
+                                               uint32_t b) const {
+        return sums_of_blocks<B>(
+            blocks, token,
+            b, [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t) __attribute__((always_inline)) {
+                __m512i q[4], acc = ints::zero();
+                WideUnpack<B>::unpack(block, q);
+                const __m512i scale = _mm512_set1_epi64(int64_t(scales[i]));
+                lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+                    acc = ints::dot2(acc, ints::pairs(q[j], ints::load(a + 64 * j)), scale_of_32(scale, j));
+                });
+                return acc;
+            });
     }
-    [[gnu::always_inline]] inline __m512i correction(const int32_t* sums, uint32_t stride) const {
-        return dot_bytes(dot_bytes(ints::zero(), minima[0], sums, stride), minima[1], sums + 2 * stride,
-                         stride);
+    [[gnu::always_inline]] inline __m512i minima(const TokenOfBlocks& token, uint32_t b) const {
+        SumsOfBytes sums;
+        for (uint32_t i = 0; i < 2; ++i)
+            sums.add(minimum[i], token.for_header + b + 2 * i * token.entries, token.entries);
+        return sums.total();
     }
-    [[gnu::always_inline]] static inline void pair_sums(const Activations256& a, int32_t* out,
-                                                        uint32_t stride) {
-        pairs_for_bytes<8>(a.sums_of_32, out, stride);
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_in_order(a, t, i);
+        put_bytes_of_sums<8>(a.sums_of_32, t.for_header + i, t.entries);
     }
 };
 template <>
-struct LaneHeader<Block256<TensorType::Q4_K>> : LaneHeaderOfSixBits<Block256<TensorType::Q4_K>> {
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) : LaneHeaderOfSixBits(blocks) {}
+struct SixteenBlocks<Block256<TensorType::Q4_K>> : SixteenBlocksOfSixBits<Block256<TensorType::Q4_K>> {
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) : SixteenBlocksOfSixBits(blocks) {}
 };
 template <>
-struct LaneHeader<Block256<TensorType::Q5_K>> : LaneHeaderOfSixBits<Block256<TensorType::Q5_K>> {
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) : LaneHeaderOfSixBits(blocks) {}
+struct SixteenBlocks<Block256<TensorType::Q5_K>> : SixteenBlocksOfSixBits<Block256<TensorType::Q5_K>> {
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) : SixteenBlocksOfSixBits(blocks) {}
 };
 
+/// Planes of two bits: the second and the fourth are left where they lie, times four, and the scales of the
+/// others are four times theirs instead; the sums are divided by four at the end.
 template <>
-struct LaneHeader<Block256<TensorType::Q2_K>> {
+struct SixteenBlocks<Block256<TensorType::Q2_K>> {
     typedef Block256<TensorType::Q2_K> B;
     __m512 d, dmin;
     FourDwords both;  // scales in the low halves of bytes, minima in the high ones
+    KeptQuarters scales;
 
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks)
-        : both(dwords_of_blocks<B::bytes, 0>(blocks)) {
-        const __m512i halves = dwords_of_blocks<B::bytes, 68>(blocks).at[3];
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
+        const Quarters q = quarters_of_blocks<B::bytes, 0>(blocks);
+        both = turned(q);
+        lanes::unrolled<4>([&](auto r) __attribute__((always_inline)) {
+            const __m512i s = masked(q.at[r], 15);
+            scales.keep(r, _mm512_mask_slli_epi16(s, 0x55555555u, s, 2));
+        });
+        const __m512i halves = dword_of_blocks<B::bytes, 80>(blocks);
         d = low_halves(halves);
         dmin = high_halves(halves);
     }
-    [[gnu::always_inline]] inline __m512i products(const uint8_t* block, uint32_t, const int8_t* a,
-                                                   const int16_t*) const {
-        const __m512i scales =
-            _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(block)));
-        return products_with_bytes<B>(block, a, masked(scales, 15));
+    [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
+                                               uint32_t b) const {
+        static constexpr Bytes64 first = scales_of_planes(0, false), second = scales_of_planes(2, false);
+        const __m512i sum = sums_of_blocks<B>(
+            blocks, token,
+            b, [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t) __attribute__((always_inline)) {
+                const __m512i low = read_once(block + 16), high = _mm512_srli_epi16(low, 4);
+                const auto plane = [&](__m512i v, int8_t mask, int j) __attribute__((always_inline)) {
+                    return ints::dot4(ints::zero(), masked(v, mask), ints::load(a + 64 * j));
+                };
+                const __m512i x = _mm512_packs_epi32(plane(low, 3, 0), plane(low, 12, 1)),
+                              y = _mm512_packs_epi32(plane(high, 3, 2), plane(high, 12, 3)),
+                              s = _mm512_castsi128_si512(scales[i]);
+                constexpr __mmask64 low_bytes = 0x5555555555555555u;
+                const __m512i acc =
+                    ints::dot2(ints::zero(), x, _mm512_maskz_permutexvar_epi8(low_bytes, first, s));
+                return ints::dot2(acc, y, _mm512_maskz_permutexvar_epi8(low_bytes, second, s));
+            });
+        return _mm512_srai_epi32(sum, 2);
     }
-    [[gnu::always_inline]] inline __m512i correction(const int32_t* sums, uint32_t stride) const {
-        __m512i acc = ints::zero();
+    [[gnu::always_inline]] inline __m512i minima(const TokenOfBlocks& token, uint32_t b) const {
+        SumsOfBytes sums;
         lanes::unrolled<4>([&](auto i) __attribute__((always_inline)) {
-            acc = dot_bytes(acc, bits_at<4>(both.at[i], 15), sums + uint32_t(i) * 2 * stride, stride);
+            sums.add(bits_at<4>(both.at[i], 15), token.for_header + b + 2 * uint32_t(i) * token.entries,
+                     token.entries);
         });
-        return acc;
+        return sums.total();
     }
-    [[gnu::always_inline]] static inline void pair_sums(const Activations256& a, int32_t* out,
-                                                        uint32_t stride) {
-        pairs_for_bytes<16>(a.sums, out, stride);
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_planes(a, t, i);
+        put_bytes_of_sums<16>(a.sums, t.for_header + i, t.entries);
     }
 };
 
 /// Types without minima.
 struct NoMinima {
     __m512 d, dmin = _mm512_setzero_ps();
-    [[gnu::always_inline]] inline __m512i correction(const int32_t*, uint32_t) const { return ints::zero(); }
-    [[gnu::always_inline]] static inline void pair_sums(const Activations256&, int32_t*, uint32_t) {}
 };
 
-/// Twelve bytes of 6-bit scales at 96, d behind them.
+/// As Q2_K, with a third bit in 32 bytes; twelve bytes of 6-bit scales at 96, d behind them.
 template <>
-struct LaneHeader<Block256<TensorType::Q3_K>> : NoMinima {
+struct SixteenBlocks<Block256<TensorType::Q3_K>> : NoMinima {
     typedef Block256<TensorType::Q3_K> B;
-    alignas(64) int8_t scales[4][4][16];  // block 4 c + r at [r][c]
+    KeptQuarters scales;
 
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
         const FourDwords h = dwords_of_blocks<B::bytes, 94>(blocks);  // two bytes of weights first
         const auto dword = [&](int i) __attribute__((always_inline)) {
             return _mm512_or_si512(_mm512_srli_epi32(h.at[i], 16), _mm512_slli_epi32(h.at[i + 1], 16));
@@ -217,49 +331,102 @@ struct LaneHeader<Block256<TensorType::Q3_K>> : NoMinima {
         const __m512i a = dword(0), b = dword(1), c = dword(2);
         d = high_halves(h.at[3]);
         const auto scale = [](__m512i low, __m512i high) __attribute__((always_inline)) {
-            return _mm512_sub_epi8(_mm512_or_si512(low, high), each_byte(32));
+            const __m512i s = _mm512_sub_epi8(_mm512_or_si512(low, high), each_byte(32)),
+                          twice = _mm512_add_epi8(s, s);
+            return _mm512_mask_add_epi8(s, 0x3333333333333333u, twice, twice);
         };
-        const __m512i s0 = scale(masked(a, 15), bits_at<-4>(c, 0x30)),
-                      s1 = scale(masked(b, 15), bits_at<-2>(c, 0x30)),
-                      s2 = scale(bits_at<4>(a, 15), bits_at<0>(c, 0x30)),
-                      s3 = scale(bits_at<4>(b, 15), bits_at<2>(c, 0x30));
-        const __m512i t0 = _mm512_unpacklo_epi32(s0, s1), t1 = _mm512_unpackhi_epi32(s0, s1),
-                      t2 = _mm512_unpacklo_epi32(s2, s3), t3 = _mm512_unpackhi_epi32(s2, s3);
-        _mm512_store_si512(scales[0], _mm512_unpacklo_epi64(t0, t2));
-        _mm512_store_si512(scales[1], _mm512_unpackhi_epi64(t0, t2));
-        _mm512_store_si512(scales[2], _mm512_unpacklo_epi64(t1, t3));
-        _mm512_store_si512(scales[3], _mm512_unpackhi_epi64(t1, t3));
+        const FourDwords s{
+            {scale(masked(a, 15), bits_at<-4>(c, 0x30)), scale(masked(b, 15), bits_at<-2>(c, 0x30)),
+             scale(bits_at<4>(a, 15), bits_at<0>(c, 0x30)), scale(bits_at<4>(b, 15), bits_at<2>(c, 0x30))}};
+        const Quarters q = turned(s);
+        lanes::unrolled<4>([&](auto r) __attribute__((always_inline)) { scales.keep(r, q.at[r]); });
     }
-    [[gnu::always_inline]] inline __m512i products(const uint8_t* block, uint32_t i, const int8_t* a,
-                                                   const int16_t* sums) const {
-        const auto* s = reinterpret_cast<const __m128i*>(scales[i % 4][i / 4]);
-        return products_with_words<B, 2>(block, a, sums, _mm256_cvtepi8_epi16(_mm_load_si128(s)));
+    [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
+                                               uint32_t b) const {
+        static constexpr Bytes64 first = scales_of_planes(0, true), second = scales_of_planes(2, true);
+        const __m512i sum = sums_of_blocks<B>(
+            blocks, token, b,
+            [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t of_token)
+                __attribute__((always_inline)) {
+                    const __m512i low = read_once(block + 32), high = _mm512_srli_epi16(low, 4);
+                    const __m512i third =
+                        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block)));
+                    const auto plane = [&](int8_t mask, __m512i v, int j) __attribute__((always_inline)) {
+                        // Bit j, or j + 4 for the second half, to the place above the plane's two.
+                        const auto bit = [&](int from) __attribute__((always_inline)) {
+                            const uint64_t one = 1u << from;
+                            return int64_t(mask == 3 ? one << 40 : one << 24);
+                        };
+                        const __m512i matrices = _mm512_mask_blend_epi64(0xf0, _mm512_set1_epi64(bit(j)),
+                                                                         _mm512_set1_epi64(bit(j + 4)));
+                        return ints::dot4(ints::zero(), bits_from(mask, v, transformed(third, matrices)),
+                                          ints::load(a + 64 * j));
+                    };
+                    const __m512i x = _mm512_packs_epi32(plane(3, low, 0), plane(12, low, 1)),
+                                  y = _mm512_packs_epi32(plane(3, high, 2), plane(12, high, 3));
+                    const __m256i words = _mm256_cvtepi8_epi16(scales[i]);
+                    const auto* zeros = reinterpret_cast<const __m256i*>(token.sums + 16 * of_token);
+                    const __m512i s = _mm512_castsi256_si512(words);
+                    const __m512i acc = ints::dot2(
+                        _mm512_zextsi256_si512(_mm256_madd_epi16(words, _mm256_loadu_si256(zeros))), x,
+                        _mm512_permutexvar_epi8(first, s));
+                    return ints::dot2(acc, y, _mm512_permutexvar_epi8(second, s));
+                });
+        return _mm512_srai_epi32(sum, 2);
+    }
+    /// With each sixteen's sum goes what their zero, 4, takes away, so that four times the product comes out.
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_planes(a, t, i);
+        for (int g = 0; g < 16; ++g)
+            t.sums[16 * i + uint32_t(g)] = int16_t(g / 2 % 2 ? -16 * a.sums[g] : -4 * a.sums[g]);
     }
 };
 
 template <>
-struct LaneHeader<Block256<TensorType::Q6_K>> : NoMinima {
+struct SixteenBlocks<Block256<TensorType::Q6_K>> : NoMinima {
     typedef Block256<TensorType::Q6_K> B;
 
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
-        d = high_halves(dwords_of_blocks<B::bytes, 194>(blocks).at[3]);
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
+        d = high_halves(dword_of_blocks<B::bytes, 206>(blocks));
     }
-    [[gnu::always_inline]] inline __m512i products(const uint8_t* block, uint32_t, const int8_t* a,
-                                                   const int16_t* sums) const {
-        const auto* s = reinterpret_cast<const __m128i*>(block + 192);
-        return products_with_words<B, 5>(block, a, sums, _mm256_cvtepi8_epi16(_mm_loadu_si128(s)));
+    [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
+                                               uint32_t b) const {
+        return sums_of_blocks<B>(
+            blocks, token, b,
+            [&](const uint8_t* block, uint32_t, const int8_t* a,
+                uint32_t of_token) __attribute__((always_inline)) {
+                __m512i q[4];
+                WideUnpack<B>::unpack(block, q);
+                const auto *packed = reinterpret_cast<const __m128i*>(block + 192),
+                           *sixteen = reinterpret_cast<const __m128i*>(token.sums + 16 * of_token);
+                const __m256i scales = _mm256_cvtepi8_epi16(_mm_loadu_si128(packed)),
+                              of_token_sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sixteen));
+                const __m512i zeros =
+                    _mm512_zextsi256_si512(_mm256_madd_epi16(_mm256_slli_epi16(scales, 5), of_token_sums));
+                const ints::Scales s{_mm512_castsi256_si512(scales)};
+                __m512i acc = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
+                lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+                    acc = ints::dot_scaled(acc, q[j], ints::load(a + 64 * j), s, j);
+                });
+                return acc;
+            });
+    }
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_in_order(a, t, i);
     }
 };
 
-/// d, then 6-bit scales of groups of 32: their upper bits, their lower ones.
+/// d, then 6-bit scales of groups of 32: their upper bits, their lower ones. Each 16 bytes of weights are a
+/// group: its first sixteen in the low halves of bytes.
 template <>
-struct LaneHeader<Block256<TensorType::IQ4_XS>> {
+struct SixteenBlocks<Block256<TensorType::IQ4_XS>> : NoMinima {
     typedef Block256<TensorType::IQ4_XS> B;
-    __m512 d, dmin = _mm512_setzero_ps();
     __m512i even, odd;  // groups 0, 2, 4, 6 and 1, 3, 5, 7: scales + 32
     alignas(64) uint64_t scales[16];
 
-    [[gnu::always_inline]] inline LaneHeader(const uint8_t* blocks) {
+    [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
         const FourDwords h = dwords_of_blocks<B::bytes, 0>(blocks);
         const __m512i low = h.at[1], high = _mm512_srli_epi32(h.at[0], 16);
         d = low_halves(h.at[0]);
@@ -280,38 +447,55 @@ struct LaneHeader<Block256<TensorType::IQ4_XS>> {
         _mm512_store_si512(scales + 8,
                            _mm512_permutex2var_epi32(e, _mm512_add_epi32(first, _mm512_set1_epi32(8)), o));
     }
-    [[gnu::always_inline]] inline __m512i products(const uint8_t* block, uint32_t i, const int8_t* a,
-                                                   const int16_t*) const {
-        __m512i q[4], acc = ints::zero();
-        WideUnpack<B>::unpack(block, q);
-        // Groups 0, 2, 4, 6, 1, 3, 5, 7.
-        const __m512i each =
-            _mm512_castsi256_si512(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(int64_t(scales[i]))));
-        lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
-            const __m512i of_groups = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4);
-            const __m512i scale =
-                _mm512_permutexvar_epi32(_mm512_add_epi32(of_groups, _mm512_set1_epi32(j)), each);
-            const __m512i dot = ints::dot4(ints::zero(), ints::unsigned_of(q[j]), ints::load(a + 64 * j));
-            acc = ints::add(acc, ints::multiply(dot, scale));
-        });
-        return acc;
+    [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
+                                               uint32_t b) const {
+        const __m512i book = ints::unsigned_of(
+            _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(quant::kvalues_iq4nl))));
+        const __m512i sum = sums_of_blocks<B>(
+            blocks, token,
+            b, [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t) __attribute__((always_inline)) {
+                // Groups 0, 2, 4, 6, 1, 3, 5, 7.
+                const __m512i each =
+                    _mm512_castsi256_si512(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(int64_t(scales[i]))));
+                const __m512i of_groups = _mm512_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4, 1, 1, 1, 1, 5, 5, 5, 5);
+                __m512i acc = ints::zero();
+                lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
+                    const __m512i v = read_once(block + 8 + 64 * half);
+                    const auto weights = [&](__m512i nibbles) __attribute__((always_inline)) {
+                        return _mm512_permutexvar_epi8(nibbles, book);
+                    };
+                    const int8_t* of_half = a + 128 * half;
+                    __m512i dot = ints::dot4(ints::zero(), weights(v), ints::load(of_half));
+                    dot = ints::dot4(dot, weights(_mm512_srli_epi16(v, 4)), ints::load(of_half + 64));
+                    const __m512i scale = _mm512_permutexvar_epi32(
+                        _mm512_add_epi32(of_groups, _mm512_set1_epi32(2 * half)), each);
+                    acc = ints::add(acc, ints::multiply(dot, scale));
+                });
+                return acc;
+            });
+        // Of scales + 32, and what the 32 are too much.
+        const int32_t* sums = token.for_header + b;
+        const uint32_t n = token.entries;
+        SumsOfBytes scaled;
+        scaled.add(even, sums, n);
+        scaled.add(odd, sums + 2 * n, n);
+        const __m512i zeros = ints::subtract(scaled.total(), _mm512_slli_epi32(ints::load(sums + 4 * n), 5));
+        return ints::subtract(sum, ints::multiply(zeros, ints::all(ints::wide_zero)));
     }
-    /// Of scales + 32, and what the 32 are too much.
-    [[gnu::always_inline]] inline __m512i correction(const int32_t* sums, uint32_t stride) const {
-        const __m512i all = ints::load(sums + 4 * stride);
-        return ints::subtract(
-            dot_bytes(dot_bytes(ints::zero(), even, sums, stride), odd, sums + 2 * stride, stride),
-            _mm512_slli_epi32(all, 5));
-    }
-    [[gnu::always_inline]] static inline void pair_sums(const Activations256& a, int32_t* out,
-                                                        uint32_t stride) {
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        for (uint32_t g = 0; g < 8; ++g)
+            for (uint32_t half = 0; half < 2; ++half)
+                __builtin_memcpy(t.q + 256 * i + 128 * (g / 4) + 64 * half + 16 * (g % 4),
+                                 a.q + 32 * g + 16 * half, 16);
         const int16_t* s = a.sums_of_32;
         const int16_t apart[8] = {s[0], s[2], s[4], s[6], s[1], s[3], s[5], s[7]};
-        pairs_for_bytes<8>(apart, out, stride);
+        put_bytes_of_sums<8>(apart, t.for_header + i, t.entries);
         int32_t all = 0;
         for (int g = 0; g < 8; ++g) all += s[g];
-        out[4 * stride] = all;
+        t.for_header[4 * t.entries + i] = all;
     }
 };
 
+}  // namespace
 }  // namespace sluice::portable

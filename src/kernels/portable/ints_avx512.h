@@ -91,12 +91,15 @@ SLUICE_INTS Ints sums(const Ints* r) {
     return add_neighbours(add_neighbours(quarter_sums(r), quarter_sums(r + 4)),
                           add_neighbours(quarter_sums(r + 8), quarter_sums(r + 12)));
 }
-/// The sums of both halves of r[0], r[1], …, in that order.
-SLUICE_INTS void sums_of_halves(const Ints* r, Ints* out) {
+/// The sums of both halves of r[0], r[1], … r[7], in that order.
+SLUICE_INTS Ints sums_of_eight_halves(const Ints* r) {
     const Ints order = _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
-    for (int i = 0; i < 2; ++i)
-        out[i] = _mm512_permutexvar_epi32(
-            order, add_neighbours(quarter_sums(r + 8 * i), quarter_sums(r + 8 * i + 4)));
+    return _mm512_permutexvar_epi32(order, add_neighbours(quarter_sums(r), quarter_sums(r + 4)));
+}
+/// The same of sixteen.
+SLUICE_INTS void sums_of_halves(const Ints* r, Ints* out) {
+    out[0] = sums_of_eight_halves(r);
+    out[1] = sums_of_eight_halves(r + 8);
 }
 /// Four dwords of each of 16 rows and so on: out[k] lane r = in[r] lane k.
 SLUICE_INTS void transpose(const Ints* in, Ints* out) {

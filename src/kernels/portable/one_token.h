@@ -5,9 +5,10 @@
 // order of the blocks. Included by products.h alone, which says what is computed.
 #pragma once
 
-#include "kernels/portable/block_products.h"
+#include "kernels/portable/token_of_blocks.h"
 #if defined(__AVX512VNNI__)
-#include "kernels/portable/grids_avx512.h"
+#include "kernels/portable/code_books_avx512.h"
+#include "kernels/portable/headers_avx512.h"
 #endif
 
 namespace sluice::portable {
@@ -21,20 +22,6 @@ struct Terms {
 /// Rows whose terms are kept: as few as stay in the first-level cache, but a vector of them.
 [[gnu::always_inline]] static inline uint32_t rows_of_terms(uint32_t blocks) {
     return blocks <= 64 ? 16 : ints::lanes;
-}
-
-/// Lanes are visited in fours, written out: the loop costs less, and what depends on a lane's number is
-/// known.
-inline constexpr uint32_t lanes_at_once = 4;
-
-/// Asks for what lies `ahead` of a run of Bytes: into the second-level cache, since many requests can be on
-/// their way to that one, and as far ahead as many are needed.
-template <uint32_t Bytes>
-[[gnu::always_inline]] static inline void prefetch_ahead(const uint8_t* run) {
-    constexpr uint32_t line = 64, ahead = 16384;
-    lanes::unrolled<int((Bytes + line - 1) / line)>([&](auto i) __attribute__((always_inline)) {
-        __builtin_prefetch(run + ahead + line * uint32_t(i), 0, 2);
-    });
 }
 
 /// Terms of `lanes` rows and as many blocks, `stride` apart, turned: vector k holds those of block k. Of the
@@ -77,18 +64,6 @@ static inline void add_terms(const Terms& t, uint32_t n, uint32_t count, float* 
     }
 }
 
-/// One token's activations, as runs of blocks meet them that go over the ends of rows: entry i of each array
-/// belongs to block i % n_blocks, so that what `group` blocks need can be read from any block on.
-struct TokenOfBlocks {
-    uint32_t n_blocks, entries;
-    int8_t* q;
-    float* scale;
-    int16_t* sums;   // blocks of 256: sixteen each
-    int32_t* pairs;  // blocks of 256: arrays of sums of two groups each, as the type's header wants them
-    int32_t* sum;    // blocks of 32
-    float* scaled_sum;
-};
-
 /// What is common to types of 256 and of 32: weights of a block, blocks in a vector, blocks in a group.
 template <ActivationKind K>
 inline constexpr uint32_t block_of = K == ActivationKind::by_256 ? 256 : 32;
@@ -100,23 +75,28 @@ inline constexpr uint32_t group_of = ints::lanes* blocks_in_vector<K>;
 /// Floats that TokenOfBlocks needs for a token.
 template <ActivationKind K>
 [[gnu::always_inline]] static inline uint32_t token_floats(uint32_t n_blocks) {
-    constexpr uint32_t each = K == ActivationKind::by_256 ? 64 + 1 + 8 + 8 : 8 + 3;
+    constexpr uint32_t each = K == ActivationKind::by_256 ? 64 + 16 + 8 + 1 : 8 + 3;
     return (each * (n_blocks + group_of<K>)+15) / 16 * 16;
 }
 
 template <typename B>
 static inline TokenOfBlocks token_of_blocks(const Activations256* a, uint32_t n_blocks, float* at) {
     const uint32_t n = n_blocks + group_of<ActivationKind::by_256>;
-    auto* q = reinterpret_cast<int8_t*>(at);
-    auto* sums = reinterpret_cast<int16_t*>(at + 64 * n);
-    const TokenOfBlocks t{n_blocks, n,      q, at + 72 * n, sums, reinterpret_cast<int32_t*>(at + 73 * n),
-                          nullptr,  nullptr};
+    const TokenOfBlocks t{n_blocks,
+                          n,
+                          reinterpret_cast<int8_t*>(at),
+                          at + 88 * n,
+                          reinterpret_cast<int16_t*>(at + 80 * n),
+                          reinterpret_cast<int32_t*>(at + 64 * n),
+                          nullptr,
+                          nullptr};
     for (uint32_t i = 0, b = 0; i < n; ++i, b = b + 1 == n_blocks ? 0 : b + 1) {
-        __builtin_memcpy(t.q + 256 * i, a[b].q, 256);
-        __builtin_memcpy(t.sums + 16 * i, a[b].sums, 32);
         t.scale[i] = a[b].scale;
 #if defined(__AVX512VNNI__)
-        LaneHeader<B>::pair_sums(a[b], t.pairs + i, n);
+        SixteenBlocks<B>::put_activations(a[b], t, i);
+#else
+        __builtin_memcpy(t.q + 256 * i, a[b].q, 256);
+        __builtin_memcpy(t.sums + 16 * i, a[b].sums, 32);
 #endif
     }
     return t;
@@ -138,52 +118,20 @@ static inline TokenOfBlocks token_of_blocks(const Activations32* a, uint32_t n_b
 
 // Blocks of 256: a lane is a block.
 
-/// Whether the products are less already what the weights' zero contributes.
-template <typename B>
-inline constexpr bool zero_in_products =
-#if defined(__AVX512VNNI__)
-    !B::has_min && !B::wide;
-#else
-    false;
-#endif
-
-/// fn(block, lane, place among the token's blocks) for a group of blocks, the first of which meets
-/// activations number b.
-template <typename B, uint32_t BlocksInVector, typename Fn>
-[[gnu::always_inline]] static inline void each_lane(const uint8_t* block, uint32_t b, const Fn& fn) {
-    constexpr uint32_t bytes = B::bytes * BlocksInVector;
-    for (uint32_t step = 0; step < ints::lanes / lanes_at_once; ++step) {
-        prefetch_ahead<bytes * lanes_at_once>(block);
-        lanes::unrolled<int(lanes_at_once)>([&](auto r) __attribute__((always_inline)) {
-            fn(block + uint32_t(r) * bytes, lanes_at_once * step + uint32_t(r),
-               b + uint32_t(r) * BlocksInVector);
-        });
-        block += lanes_at_once * bytes;
-        b += lanes_at_once * BlocksInVector;
-    }
-}
-
 /// The terms of a group of blocks, the first of which meets activations number b.
 template <typename B>
 [[gnu::always_inline]] static inline void terms_of_group_256(const uint8_t* block, const TokenOfBlocks& token,
                                                              uint32_t b, const Terms& out) {
+    const Reals scale = ints::load_reals(token.scale + b);
+#if defined(__AVX512VNNI__)
+    const SixteenBlocks<B> blocks(block);
+    const Ints sum = blocks.sums(block, token, b);
+    Ints correction;
+    if constexpr (B::has_min) correction = blocks.minima(token, b);
+    const Reals d = blocks.d, dmin = blocks.dmin;
+#else
     [[maybe_unused]] constexpr bool corrected = B::has_min || zero_of<B> != 0;
     alignas(64) Ints products[ints::lanes];
-    const Reals scale = ints::load_reals(token.scale + b);
-    Reals d, dmin;
-    Ints sum, correction;
-#if defined(__AVX512VNNI__)
-    const LaneHeader<B> header(block);
-    each_lane<B, 1>(
-        block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
-            ints::store(products + i,
-                        header.products(at, i, token.q + 256 * of_token, token.sums + 16 * of_token));
-        });
-    d = header.d;
-    dmin = header.dmin;
-    correction = header.correction(token.pairs + b, token.entries);
-    sum = ints::sums(products);
-#else
     alignas(64) int32_t corrections[ints::lanes * 8];
     alignas(64) float ds[ints::lanes], dmins[ints::lanes];
     each_lane<B, 1>(
@@ -197,13 +145,14 @@ template <typename B>
                 ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
                                                 B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
         });
-    d = ints::load_reals(ds);
-    if constexpr (B::has_min) dmin = ints::load_reals(dmins);
+    Ints sum = ints::sums(products), correction;
     if constexpr (corrected) correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
-    sum = ints::sums(products);
-#endif
-    if constexpr (zero_of<B> != 0 && !zero_in_products<B>)
+    const Reals d = ints::load_reals(ds);
+    Reals dmin;
+    if constexpr (B::has_min) dmin = ints::load_reals(dmins);
+    if constexpr (zero_of<B> != 0)
         sum = ints::subtract(sum, ints::multiply(correction, ints::all(zero_of<B>)));
+#endif
     ints::store_reals(out.n, ints::to_reals(sum));
     ints::store_reals(out.s, ints::times(d, scale));
     if constexpr (B::has_min) {

@@ -1,0 +1,57 @@
+// What a product with one token hands from one_token.h to the kernels of a type: the token's activations as
+// runs of blocks meet them, and how such runs are walked.
+#pragma once
+
+#include "kernels/portable/block_products.h"
+
+namespace sluice::portable {
+
+/// One token's activations, as runs of blocks meet them that go over the ends of rows: entry i of each array
+/// belongs to block i % n_blocks, so that what `group` blocks need can be read from any block on.
+struct TokenOfBlocks {
+    uint32_t n_blocks, entries;
+    int8_t* q;  // in the order of the type's products
+    float* scale;
+    int16_t* sums;        // blocks of 256: of each sixteen, sixteen numbers
+    int32_t* for_header;  // blocks of 256: sixteen numbers, as the type's header wants them
+    int32_t* sum;         // blocks of 32
+    float* scaled_sum;
+};
+
+/// Lanes are visited in fours, written out: the loop costs less, and what depends on a lane's number is
+/// known.
+inline constexpr uint32_t lanes_at_once = 4;
+
+/// Asks for what lies `ahead` of a run of Bytes: into the second-level cache, since many requests can be on
+/// their way to that one, and as far ahead as many are needed.
+template <uint32_t Bytes>
+[[gnu::always_inline]] static inline void prefetch_ahead(const uint8_t* run) {
+    constexpr uint32_t line = 64, ahead = 16384;
+    lanes::unrolled<int((Bytes + line - 1) / line)>([&](auto i) __attribute__((always_inline)) {
+        __builtin_prefetch(run + ahead + line * uint32_t(i), 0, 2);
+    });
+}
+
+/// A lane's number: the place in its four is known when this is compiled.
+struct Lane {
+    uint32_t four, in_four;
+    [[gnu::always_inline]] inline operator uint32_t() const { return lanes_at_once * four + in_four; }
+};
+
+/// fn(block, lane, place among the token's blocks) for every AtOnce-th of Lanes lanes, which hold some blocks
+/// each, and the first of which meets activations number b.
+template <typename B, uint32_t BlocksInLane, uint32_t Lanes = ints::lanes, uint32_t AtOnce = 1, typename Fn>
+[[gnu::always_inline]] static inline void each_lane(const uint8_t* block, uint32_t b, const Fn& fn) {
+    constexpr uint32_t bytes = B::bytes * BlocksInLane;
+    for (uint32_t four = 0; four < Lanes / lanes_at_once; ++four) {
+        prefetch_ahead<bytes * lanes_at_once>(block);
+        lanes::unrolled<int(lanes_at_once / AtOnce)>([&](auto i) __attribute__((always_inline)) {
+            constexpr uint32_t r = AtOnce * uint32_t(decltype(i)::value);
+            fn(block + r * bytes, Lane{four, r}, b + r * BlocksInLane);
+        });
+        block += lanes_at_once * bytes;
+        b += lanes_at_once * BlocksInLane;
+    }
+}
+
+}  // namespace sluice::portable
