@@ -22,13 +22,14 @@ struct TokenOfBlocks {
 /// known.
 inline constexpr uint32_t lanes_at_once = 4;
 
-/// Asks for what lies `ahead` of a run of Bytes: into the second-level cache, since many requests can be on
-/// their way to that one, and as far ahead as many are needed.
+/// Asks for what lies ahead of a run of Bytes: far ahead into the second-level cache, since many requests can
+/// be on their way to that one, and a little ahead into the first.
 template <uint32_t Bytes>
 [[gnu::always_inline]] static inline void prefetch_ahead(const uint8_t* run) {
-    constexpr uint32_t line = 64, ahead = 16384;
+    constexpr uint32_t line = 64, far = 16384, near = 2048;
     lanes::unrolled<int((Bytes + line - 1) / line)>([&](auto i) __attribute__((always_inline)) {
-        __builtin_prefetch(run + ahead + line * uint32_t(i), 0, 2);
+        __builtin_prefetch(run + far + line * uint32_t(i), 0, 2);
+        __builtin_prefetch(run + near + line * uint32_t(i), 0, 3);
     });
 }
 
