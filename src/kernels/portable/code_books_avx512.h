@@ -112,7 +112,7 @@ template <typename B, int AtOnce, typename Fn>
 template <typename B>
 struct DOfBlocks : NoMinima {
     [[gnu::always_inline]] inline DOfBlocks(const uint8_t* blocks, float factor) {
-        d = _mm512_mul_ps(low_halves(dword_of_blocks<B::bytes, 0>(blocks)), _mm512_set1_ps(factor));
+        d = _mm512_mul_ps(ints::low_halves(dword_of_blocks<B::bytes, 0>(blocks)), _mm512_set1_ps(factor));
     }
 };
 
@@ -422,7 +422,7 @@ struct SixteenBlocks<Block256<TensorType::IQ1_M>> : NoMinima {
         const __m512i half =
             _mm512_or_si512(_mm512_or_si512(nibble(h.at[2], 12, 0xf), nibble(h.at[2], 24, 0xf0)),
                             _mm512_or_si512(nibble(h.at[3], 4, 0xf00), nibble(h.at[3], 16, 0xf000)));
-        d = _mm512_mul_ps(low_halves(half), _mm512_set1_ps(0.125f));
+        d = _mm512_mul_ps(ints::low_halves(half), _mm512_set1_ps(0.125f));
     }
     static constexpr Bytes64 nibbles = places_in_qword([](int i) { return 4 * i; }),
                              to_bit4 = places_in_qword([](int i) { return 4 * i - 1; });

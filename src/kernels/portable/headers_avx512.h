@@ -119,13 +119,6 @@ template <typename B, typename Fn>
     return ints::sums(products);
 }
 
-/// The half-precision numbers in the low or high halves of sixteen dwords.
-[[gnu::always_inline]] static inline __m512 low_halves(__m512i v) {
-    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
-}
-[[gnu::always_inline]] static inline __m512 high_halves(__m512i v) {
-    return low_halves(_mm512_srli_epi32(v, 16));
-}
 [[gnu::always_inline]] static inline __m512i each_byte(int8_t x) {
     return _mm512_set1_epi8(x);
 }
@@ -212,8 +205,8 @@ struct SixteenBlocksOfSixBits {
     [[gnu::always_inline]] inline SixteenBlocksOfSixBits(const uint8_t* blocks) {
         const FourDwords h = dwords_of_blocks<B::bytes, 0>(blocks);
         const __m512i a = h.at[1], b = h.at[2], c = h.at[3];
-        d = low_halves(h.at[0]);
-        dmin = high_halves(h.at[0]);
+        d = ints::low_halves(h.at[0]);
+        dmin = ints::high_halves(h.at[0]);
         const __m512i low = masked(a, 0x3f), high = _mm512_or_si512(masked(c, 15), bits_at<2>(a, 0x30));
         minimum[0] = masked(b, 0x3f);
         minimum[1] = _mm512_or_si512(bits_at<4>(c, 15), bits_at<2>(b, 0x30));
@@ -274,8 +267,8 @@ struct SixteenBlocks<Block256<TensorType::Q2_K>> {
             scales.keep(r, _mm512_mask_slli_epi16(s, 0x55555555u, s, 2));
         });
         const __m512i halves = dword_of_blocks<B::bytes, 80>(blocks);
-        d = low_halves(halves);
-        dmin = high_halves(halves);
+        d = ints::low_halves(halves);
+        dmin = ints::high_halves(halves);
     }
     [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
                                                uint32_t b) const {
@@ -329,7 +322,7 @@ struct SixteenBlocks<Block256<TensorType::Q3_K>> : NoMinima {
             return _mm512_or_si512(_mm512_srli_epi32(h.at[i], 16), _mm512_slli_epi32(h.at[i + 1], 16));
         };
         const __m512i a = dword(0), b = dword(1), c = dword(2);
-        d = high_halves(h.at[3]);
+        d = ints::high_halves(h.at[3]);
         const auto scale = [](__m512i low, __m512i high) __attribute__((always_inline)) {
             const __m512i s = _mm512_sub_epi8(_mm512_or_si512(low, high), each_byte(32)),
                           twice = _mm512_add_epi8(s, s);
@@ -388,7 +381,7 @@ struct SixteenBlocks<Block256<TensorType::Q6_K>> : NoMinima {
     typedef Block256<TensorType::Q6_K> B;
 
     [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
-        d = high_halves(dword_of_blocks<B::bytes, 206>(blocks));
+        d = ints::high_halves(dword_of_blocks<B::bytes, 206>(blocks));
     }
     [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
                                                uint32_t b) const {
@@ -429,7 +422,7 @@ struct SixteenBlocks<Block256<TensorType::IQ4_XS>> : NoMinima {
     [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
         const FourDwords h = dwords_of_blocks<B::bytes, 0>(blocks);
         const __m512i low = h.at[1], high = _mm512_srli_epi32(h.at[0], 16);
-        d = low_halves(h.at[0]);
+        d = ints::low_halves(h.at[0]);
         // Two bits of each group: those of group g lie at 2 g, and belong at 4 of byte g / 2.
         const auto upper = [&](int down_to_group) __attribute__((always_inline)) {
             const __m512i v = _mm512_srli_epi32(high, unsigned(down_to_group));

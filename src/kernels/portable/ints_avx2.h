@@ -165,9 +165,15 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm256_loadu_ps(p);
 }
-/// Of half-precision numbers.
-SLUICE_INTS Reals load_halves(const uint16_t* p) {
-    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+/// The half-precision numbers in the low or high halves of the lanes.
+SLUICE_INTS Reals low_halves(Ints v) {
+    const __m256i halves =
+        _mm256_shuffle_epi8(v, _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1, 0,
+                                                1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1));
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(_mm256_permute4x64_epi64(halves, 0x08)));
+}
+SLUICE_INTS Reals high_halves(Ints v) {
+    return low_halves(_mm256_srli_epi32(v, 16));
 }
 SLUICE_INTS void store_reals(float* p, Reals v) {
     _mm256_storeu_ps(p, v);

@@ -129,9 +129,12 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm512_loadu_ps(p);
 }
-/// Of half-precision numbers.
-SLUICE_INTS Reals load_halves(const uint16_t* p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+/// The half-precision numbers in the low or high halves of the lanes.
+SLUICE_INTS Reals low_halves(Ints v) {
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+}
+SLUICE_INTS Reals high_halves(Ints v) {
+    return low_halves(_mm512_srli_epi32(v, 16));
 }
 SLUICE_INTS void store_reals(float* p, Reals v) {
     _mm512_storeu_ps(p, v);

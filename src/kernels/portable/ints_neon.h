@@ -132,9 +132,15 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
 SLUICE_INTS Reals load_reals(const float* p) {
     return {vld1q_f32(p), vld1q_f32(p + 4)};
 }
-/// Of half-precision numbers.
-SLUICE_INTS Reals load_halves(const uint16_t* p) {
-    const float16x8_t h = vreinterpretq_f16_u16(vld1q_u16(p));
+/// The half-precision numbers in the low or high halves of the lanes.
+SLUICE_INTS Reals low_halves(Ints v) {
+    const uint16x8_t all = vuzp1q_u16(vreinterpretq_u16_s32(v.low), vreinterpretq_u16_s32(v.high));
+    const float16x8_t h = vreinterpretq_f16_u16(all);
+    return {vcvt_f32_f16(vget_low_f16(h)), vcvt_high_f32_f16(h)};
+}
+SLUICE_INTS Reals high_halves(Ints v) {
+    const uint16x8_t all = vuzp2q_u16(vreinterpretq_u16_s32(v.low), vreinterpretq_u16_s32(v.high));
+    const float16x8_t h = vreinterpretq_f16_u16(all);
     return {vcvt_f32_f16(vget_low_f16(h)), vcvt_high_f32_f16(h)};
 }
 SLUICE_INTS void store_reals(float* p, Reals v) {

@@ -13,8 +13,8 @@
 
 namespace sluice::portable {
 
-/// What the blocks of some rows add to them: y = fma(n, s, y), then y = fma(-c, m, y) for blocks of 256 or
-/// y = fma(c, m, y) for those of 32, if the type has minima.
+/// What the blocks of some rows add to them: y = fma(n, s, y), then, if the type has minima, y = fma(-c, m,
+/// y) for blocks of 256, or y = fma(c, m, y) for those of 32, where m is the same in all rows.
 struct Terms {
     float *n, *s, *c, *m;
 };
@@ -40,9 +40,9 @@ struct TurnedTerms {
     ints::transpose(rows, out.block);
 }
 
-/// y[0, count) of rows with n blocks each.
-template <bool Minima, bool Negative>
-static inline void add_terms(const Terms& t, uint32_t n, uint32_t count, float* y) {
+/// y[0, count) of rows with n blocks each. of_all: what all rows have as m, if they have the same.
+template <bool Minima>
+static inline void add_terms(const Terms& t, const float* of_all, uint32_t n, uint32_t count, float* y) {
     for (uint32_t r = 0; r < count; r += ints::lanes) {
         const uint32_t here = count - r < uint32_t(ints::lanes) ? count - r : ints::lanes;
         Reals sum = ints::all_reals(0);
@@ -52,12 +52,14 @@ static inline void add_terms(const Terms& t, uint32_t n, uint32_t count, float* 
             turn_terms(t.n + at, n, here, products);
             turn_terms(t.s + at, n, here, scales);
             if constexpr (Minima) turn_terms(t.c + at, n, here, minima);
-            if constexpr (Minima) turn_terms(t.m + at, n, here, of_minima);
+            if constexpr (Minima) {
+                if (!of_all) turn_terms(t.m + at, n, here, of_minima);
+            }
             for (uint32_t k = 0; k < uint32_t(ints::lanes) && b + k < n; ++k) {
                 sum = ints::fused(sum, products[k], scales[k]);
                 if constexpr (Minima)
-                    sum = Negative ? ints::fused_less(sum, minima[k], of_minima[k])
-                                   : ints::fused(sum, minima[k], of_minima[k]);
+                    sum = of_all ? ints::fused(sum, minima[k], ints::all_reals(of_all[b + k]))
+                                 : ints::fused_less(sum, minima[k], of_minima[k]);
             }
         }
         put_rows(sum, y + r, here);
@@ -118,6 +120,29 @@ static inline TokenOfBlocks token_of_blocks(const Activations32* a, uint32_t n_b
 
 // Blocks of 256: a lane is a block.
 
+/// A dword of as many blocks as there are lanes, Bytes apart: put together in registers, since a vector
+/// is not found where its parts were just stored.
+template <uint32_t Bytes>
+[[gnu::always_inline]] static inline Ints dwords_of(const uint8_t* block) {
+#if defined(__AVX512VNNI__)
+    return dword_of_blocks<Bytes, 0>(block);
+#elif defined(__AVX2__)
+    const auto four = [](const uint8_t* p) __attribute__((always_inline)) {
+        __m128i v = _mm_loadu_si32(p);
+        v = _mm_insert_epi32(v, int32_t(load_u32(p + Bytes)), 1);
+        v = _mm_insert_epi32(v, int32_t(load_u32(p + 2 * Bytes)), 2);
+        return _mm_insert_epi32(v, int32_t(load_u32(p + 3 * Bytes)), 3);
+    };
+    return _mm256_setr_m128i(four(block), four(block + 4 * Bytes));
+#else
+    typedef uint32_t Dwords __attribute__((vector_size(sizeof(Ints))));
+    Dwords v;
+    lanes::unrolled<ints::lanes>([&](auto i) __attribute__((always_inline)) {
+        v[int(i)] = load_u32(block + uint32_t(i) * Bytes);
+    });
+    return ints::load(&v);
+#endif
+}
 /// The terms of a group of blocks, the first of which meets activations number b.
 template <typename B>
 [[gnu::always_inline]] static inline void terms_of_group_256(const uint8_t* block, const TokenOfBlocks& token,
@@ -133,23 +158,29 @@ template <typename B>
     [[maybe_unused]] constexpr bool corrected = B::has_min || zero_of<B> != 0;
     alignas(64) Ints products[ints::lanes];
     alignas(64) int32_t corrections[ints::lanes * 8];
-    alignas(64) float ds[ints::lanes], dmins[ints::lanes];
+    [[maybe_unused]] alignas(64) float ds[ints::lanes];
     each_lane<B, 1>(
         block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
             Unpacked256 u;
             B::unpack(at, u);
             ints::store(products + i, scaled_products<B>(u, token.q + 256 * of_token));
-            ds[i] = u.d;
-            if constexpr (B::has_min) dmins[i] = u.dmin;
+            if constexpr (B::d_at < 0) ds[i] = u.d;
             if constexpr (corrected)
                 ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
                                                 B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
         });
     Ints sum = ints::sums(products), correction;
     if constexpr (corrected) correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
-    const Reals d = ints::load_reals(ds);
-    Reals dmin;
-    if constexpr (B::has_min) dmin = ints::load_reals(dmins);
+    Reals d, dmin;
+    if constexpr (B::d_at < 0) {
+        d = ints::load_reals(ds);
+    } else {
+        constexpr bool at_end = B::d_at + 4 > B::bytes;
+        const Ints dwords = dwords_of<B::bytes>(block + B::d_at - 2 * at_end);
+        d = at_end ? ints::high_halves(dwords) : ints::low_halves(dwords);
+        if constexpr (B::d_factor != 1) d = ints::times(d, ints::all_reals(B::d_factor));
+        if constexpr (B::has_min) dmin = ints::high_halves(dwords);
+    }
     if constexpr (zero_of<B> != 0)
         sum = ints::subtract(sum, ints::multiply(correction, ints::all(zero_of<B>)));
 #endif
@@ -176,24 +207,28 @@ template <typename B>
 #endif
 }
 
+/// The scales in the first dwords of blocks.
+template <typename B>
+[[gnu::always_inline]] static inline Reals scales_of_32(Ints dwords) {
+    if constexpr (B::halves) {
+        return ints::low_halves(dwords);
+    } else {
+        typedef int32_t Numbers __attribute__((vector_size(sizeof(Ints))));
+        Numbers e;
+        ints::store(&e, dwords);
+        e &= 255;
+        const Numbers bits = e < 2 ? (Numbers{} + 0x00200000) << e : (e - 1) << 23;  // as scale_of_32
+        return ints::load_reals(reinterpret_cast<const float*>(&bits));
+    }
+}
+
 template <typename B>
 [[gnu::always_inline]] static inline void terms_of_group_32(const uint8_t* block, const TokenOfBlocks& token,
                                                             uint32_t b, const Terms& out) {
     constexpr int at_once = int(blocks_in_vector<ActivationKind::by_32>);
     alignas(64) Ints products[ints::lanes];
-    alignas(64) float ds[ints::lanes * at_once];
-    alignas(64) uint16_t halves[ints::lanes * at_once], minima[ints::lanes * at_once];
     each_lane<B, at_once>(
         block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
-            lanes::unrolled<at_once>([&](auto j) __attribute__((always_inline)) {
-                const uint8_t* one = at + uint32_t(j) * B::bytes;
-                const uint32_t to = i * uint32_t(at_once) + uint32_t(j);
-                if constexpr (B::halves)
-                    halves[to] = load_u16(one);
-                else
-                    ds[to] = scale_of_32<B>(one);
-                if constexpr (B::has_min) minima[to] = load_u16(one + 2);
-            });
             const Ints w = weights_of_lane<B>(at, at + B::bytes), x = ints::load(token.q + 32 * of_token);
             ints::store(products + i,
                         B::wide ? ints::dot4_wide(ints::zero(), w, x) : ints::dot4(ints::zero(), w, x));
@@ -206,16 +241,14 @@ template <typename B>
 #endif
     lanes::unrolled<at_once>([&](auto j) __attribute__((always_inline)) {
         const uint32_t to = uint32_t(j) * ints::lanes, at = b + to;
+        const Ints dwords = dwords_of<B::bytes>(block + to * B::bytes);
         if constexpr (zero_of<B> != 0)
             sums[j] =
                 ints::subtract(sums[j], ints::multiply(ints::load(token.sum + at), ints::all(zero_of<B>)));
         ints::store_reals(out.n + to, ints::to_reals(sums[j]));
-        const Reals d = B::halves ? ints::load_halves(halves + to) : ints::load_reals(ds + to);
-        ints::store_reals(out.s + to, ints::times(d, ints::load_reals(token.scale + at)));
-        if constexpr (B::has_min) {
-            ints::store_reals(out.c + to, ints::load_halves(minima + to));
-            ints::store_reals(out.m + to, ints::load_reals(token.scaled_sum + at));
-        }
+        ints::store_reals(out.s + to,
+                          ints::times(scales_of_32<B>(dwords), ints::load_reals(token.scale + at)));
+        if constexpr (B::has_min) ints::store_reals(out.c + to, ints::high_halves(dwords));
     });
 }
 
@@ -244,7 +277,8 @@ static inline void rows_times_token(const uint8_t* rows, uint32_t count, const T
         }
         blocks_from(blocks, from);
     }
-    add_terms<B::has_min, K == ActivationKind::by_256>(terms, token.n_blocks, count, y);
+    add_terms<B::has_min>(terms, K == ActivationKind::by_32 ? token.scaled_sum : nullptr, token.n_blocks,
+                          count, y);
 }
 
 /// Tokens that go one by one: with fewer, turning a panel would cost more than it saves.

@@ -161,6 +161,8 @@ struct Block256<TensorType::Q4_K> {
     static constexpr int centre = 8;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         u.dmin = float_from_half(load_u16(b + 2));
@@ -181,6 +183,8 @@ struct Block256<TensorType::Q5_K> {
     static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         u.dmin = float_from_half(load_u16(b + 2));
@@ -203,6 +207,8 @@ struct Block256<TensorType::Q2_K> {
     static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
+    static constexpr int d_at = 80;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 80));
         u.dmin = float_from_half(load_u16(b + 82));
@@ -228,6 +234,8 @@ struct Block256<TensorType::Q3_K> {
     static constexpr int centre = 0;
     static constexpr int zero = 4;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 108;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 108));
         constexpr uint32_t four = 0x0f0f0f0f, two = 0x03030303;
@@ -257,6 +265,8 @@ struct Block256<TensorType::Q6_K> {
     static constexpr int centre = 0;
     static constexpr int zero = 32;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 208;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 208));
         widen(load_u64(b + 192), load_u64(b + 200), 0, u.scale);
@@ -279,6 +289,8 @@ struct Block256<TensorType::IQ4_XS> {
     static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = false, wide = true;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         const uint32_t high = load_u16(b + 2), low = load_u32(b + 4);
@@ -316,6 +328,8 @@ struct Block256<TensorType::IQ2_XXS> {
     static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
         uint64_t scales = 0;
@@ -358,6 +372,8 @@ struct Block256<TensorType::IQ2_XS> {
     static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
         odd_scales(b + 66, u.scale);
@@ -381,6 +397,8 @@ struct Block256<TensorType::IQ2_S> {
     static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
         const uint8_t *index = b + 2, *signs = b + 34, *high = b + 66;
@@ -407,6 +425,8 @@ struct Block256<TensorType::IQ3_XXS> {
     static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 0.25f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.25f;
         uint64_t scales = 0;
@@ -429,6 +449,8 @@ struct Block256<TensorType::IQ3_S> {
     static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         const uint8_t *index = b + 2, *high = b + 66, *signs = b + 74;
@@ -464,6 +486,8 @@ struct Block256<TensorType::IQ1_S> {
     static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = 0;
+    static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
         uint64_t scales = 0;
@@ -489,6 +513,8 @@ struct Block256<TensorType::IQ1_M> {
     static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
+    static constexpr int d_at = -1;  // in four places
+    static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         const uint64_t s = load_u64(b + 48);
         u.d = float_from_half(
