@@ -349,6 +349,7 @@ constexpr Bytes64 eighths_of_two(int which) {
 template <>
 struct SixteenBlocks<Block256<TensorType::IQ1_S>> : DOfBlocks<Block256<TensorType::IQ1_S>> {
     typedef Block256<TensorType::IQ1_S> B;
+    static constexpr uint32_t one_by_one = 4;
     [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) : DOfBlocks(blocks, 0.125f) {}
     static constexpr Bytes64 threes = places_in_qword([](int i) { return 16 * (i / 4) + 3 * (i % 4); });
     static constexpr Bytes64 first = eighths_of_three(0), second = eighths_of_three(1),
@@ -413,6 +414,7 @@ struct SixteenBlocks<Block256<TensorType::IQ1_S>> : DOfBlocks<Block256<TensorTyp
 template <>
 struct SixteenBlocks<Block256<TensorType::IQ1_M>> : NoMinima {
     typedef Block256<TensorType::IQ1_M> B;
+    static constexpr uint32_t one_by_one = 4;
     [[gnu::always_inline]] inline SixteenBlocks(const uint8_t* blocks) {
         // d: the upper nibbles of the four words of scales.
         const FourDwords h = dwords_of_blocks<B::bytes, 40>(blocks);

@@ -198,6 +198,7 @@ constexpr Bytes64 scales_of_planes(int first, bool words) {
 /// Q4_K and Q5_K: d, dmin, and twelve bytes of 6-bit scales and minima.
 template <typename B>
 struct SixteenBlocksOfSixBits {
+    static constexpr uint32_t one_by_one = 4;
     __m512 d, dmin;
     __m512i minimum[2];
     alignas(64) uint64_t scales[16];
@@ -255,6 +256,7 @@ struct SixteenBlocks<Block256<TensorType::Q5_K>> : SixteenBlocksOfSixBits<Block2
 template <>
 struct SixteenBlocks<Block256<TensorType::Q2_K>> {
     typedef Block256<TensorType::Q2_K> B;
+    static constexpr uint32_t one_by_one = 12;
     __m512 d, dmin;
     FourDwords both;  // scales in the low halves of bytes, minima in the high ones
     KeptQuarters scales;
@@ -307,6 +309,7 @@ struct SixteenBlocks<Block256<TensorType::Q2_K>> {
 
 /// Types without minima.
 struct NoMinima {
+    static constexpr uint32_t one_by_one = 12;
     __m512 d, dmin = _mm512_setzero_ps();
 };
 
@@ -416,6 +419,7 @@ struct SixteenBlocks<Block256<TensorType::Q6_K>> : NoMinima {
 template <>
 struct SixteenBlocks<Block256<TensorType::IQ4_XS>> : NoMinima {
     typedef Block256<TensorType::IQ4_XS> B;
+    static constexpr uint32_t one_by_one = 4;
     __m512i even, odd;  // groups 0, 2, 4, 6 and 1, 3, 5, 7: scales + 32
     alignas(64) uint64_t scales[16];
 

@@ -281,29 +281,41 @@ static inline void rows_times_token(const uint8_t* rows, uint32_t count, const T
                           count, y);
 }
 
-/// Tokens that go one by one: with fewer, turning a panel would cost more than it saves.
+/// Tokens that go one after the other through some rows: as many as their activations have room.
 inline constexpr uint32_t few_tokens = 3;
+/// Tokens up to which that is faster than turning panels of rows.
+template <typename B, ActivationKind K>
+[[gnu::always_inline]] static inline constexpr uint32_t most_one_by_one() {
+#if defined(__AVX512VNNI__)
+    if constexpr (K == ActivationKind::by_256) return SixteenBlocks<B>::one_by_one;
+#endif
+    return few_tokens;
+}
+template <typename B, ActivationKind K>
+inline constexpr uint32_t one_by_one = most_one_by_one<B, K>();
 
-/// Rows [begin, end) with tokens [first, first + n), n <= few_tokens. scratch: 4 * cols and at least 8192
-/// floats.
+/// Rows [begin, end) with tokens [first, first + n). scratch: 4 * cols and at least 8192 floats.
 template <typename B, ActivationKind K>
 static inline void rows_times_few_tokens(const QuantisedProduct& p, uint32_t begin, uint32_t end,
                                          uint32_t first, uint32_t n, float* scratch) {
     const uint32_t n_blocks = p.cols / block_of<K>, step = rows_of_terms(n_blocks),
                    entries = step * n_blocks + group_of<K>;
     const Terms terms{scratch, scratch + entries, scratch + 2 * entries, scratch + 3 * entries};
-    TokenOfBlocks tokens[few_tokens];
-    for (uint32_t t = 0; t < n; ++t) {
-        float* place = scratch + 4 * entries + t * token_floats<K>(n_blocks);
-        if constexpr (K == ActivationKind::by_256)
-            tokens[t] = token_of_blocks<B>(activation_row<Activations256>(p, first + t), n_blocks, place);
-        else
-            tokens[t] = token_of_blocks<B>(activation_row<Activations32>(p, first + t), n_blocks, place);
+    for (uint32_t done = 0; done < n; done += few_tokens) {
+        const uint32_t here = n - done < few_tokens ? n - done : few_tokens, from = first + done;
+        TokenOfBlocks tokens[few_tokens];
+        for (uint32_t t = 0; t < here; ++t) {
+            float* place = scratch + 4 * entries + t * token_floats<K>(n_blocks);
+            if constexpr (K == ActivationKind::by_256)
+                tokens[t] = token_of_blocks<B>(activation_row<Activations256>(p, from + t), n_blocks, place);
+            else
+                tokens[t] = token_of_blocks<B>(activation_row<Activations32>(p, from + t), n_blocks, place);
+        }
+        for (uint32_t r = begin; r < end; r += step)
+            for (uint32_t t = 0; t < here; ++t)
+                rows_times_token<B, K>(p.weights + r * p.row_bytes, end - r < step ? end - r : step,
+                                       tokens[t], terms, p.y.row(from + t) + r);
     }
-    for (uint32_t r = begin; r < end; r += step)
-        for (uint32_t t = 0; t < n; ++t)
-            rows_times_token<B, K>(p.weights + r * p.row_bytes, end - r < step ? end - r : step, tokens[t],
-                                   terms, p.y.row(first + t) + r);
 }
 
 }  // namespace sluice::portable

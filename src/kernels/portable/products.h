@@ -384,7 +384,7 @@ static inline void multiply_quantised(const QuantisedProduct& p, uint32_t begin,
                                       float* scratch) {
     for (uint32_t token = 0; token < n; token += tokens_at_once) {
         const uint32_t here = n - token < tokens_at_once ? n - token : tokens_at_once;
-        if (here <= few_tokens) return rows_times_few_tokens<B, K>(p, begin, end, token, here, scratch);
+        if (here <= one_by_one<B, K>) return rows_times_few_tokens<B, K>(p, begin, end, token, here, scratch);
         for (uint32_t r = begin; r < end; r += panel_width) {
             const uint32_t count = end - r < panel_width ? end - r : panel_width;
             __builtin_memset(scratch, 0, here * panel_width * sizeof(float));
