@@ -16,7 +16,7 @@ TEST(Company, AnswersAreTheOnesGivenAlone) {
                                ? "What is " + std::to_string(10 + i) + "+" + std::to_string(40 + i) + "?"
                                : "Tell me a story.";
         if (i % 4 == 1)
-            for (int k = 0; k < 60 * i; ++k) text += " word";
+            for (int k = 0; k < (SLUICE_SANITIZED ? 15 : 60) * i; ++k) text += " word";
         bodies.push_back(
             question(text, {{"temperature", i % 2 ? 1.0 : 0.0}, {"seed", i}, {"max_tokens", 40}}));
     }
