@@ -171,6 +171,7 @@ TEST(JsonSchema, Numbers) {
         for (const auto& high : bounds)
             for (const bool exclusive : {false, true})
                 for (const bool integer : {false, true}) {
+                    if (SLUICE_SANITIZED && integer != exclusive) continue;
                     const double l = std::stod(low), h = std::stod(high);
                     const auto inside = [&](double x) {
                         return exclusive ? l < x && x < h : l <= x && x <= h;
