@@ -22,3 +22,8 @@ set(SLUICE_QUICK_TO_COMPILE -O1)
 if(SLUICE_SANITIZE)
   set(SLUICE_QUICK_TO_COMPILE -O0)
 endif()
+# For what no fuzz target enters.
+set(SLUICE_NOT_FUZZED)
+if(SLUICE_FUZZ)
+  set(SLUICE_NOT_FUZZED -fno-sanitize=fuzzer-no-link)
+endif()

@@ -59,7 +59,7 @@ TEST_F(Constrained, AnswersAreValidUnderTheSchema) {
     const auto constraint = engine.constrain_to_schema(person);
     const test::SchemaValidator validator(nlohmann::json::parse(person));
     for (const float temperature : {0.0f, 0.7f, 1.5f, 5.0f})
-        for (uint64_t seed = 0; seed < (temperature > 0 ? 7u : 1u); ++seed) {
+        for (uint64_t seed = 0; seed < (temperature <= 0 ? 1u : SLUICE_SANITIZED ? 3u : 7u); ++seed) {
             const Generated g = alone(options(constraint, seed, temperature));
             ASSERT_EQ(g.reason, StopReason::end_token) << g.text;
             EXPECT_NE(g.text.find("</think>"), std::string::npos) << g.text;
@@ -72,8 +72,9 @@ TEST_F(Constrained, RecursiveSchemasAndAnyObjectParse) {
         R"({"$ref":"#/$defs/t","$defs":{"t":{"type":"object","properties":{"v":{"type":"integer"},"kids":{"type":"array","maxItems":2,"items":{"$ref":"#/$defs/t"}}},"required":["v"]}}})";
     const test::SchemaValidator validator(nlohmann::json::parse(tree));
     const auto tree_constraint = engine.constrain_to_schema(tree), any = engine.constrain_to_json_object();
+    constexpr int seeds = SLUICE_SANITIZED ? 3 : 6;
     int whole = 0;
-    for (uint64_t seed = 0; seed < 6; ++seed) {
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
         const Generated t = alone(options(tree_constraint, seed, 1.0f));
         const Generated o = alone(options(any, seed, 1.0f));
         if (t.reason == StopReason::end_token) {
@@ -85,7 +86,7 @@ TEST_F(Constrained, RecursiveSchemasAndAnyObjectParse) {
             EXPECT_TRUE(nlohmann::json::parse(answer_of(o.text)).is_object()) << o.text;
         }
     }
-    EXPECT_GT(whole, 3);
+    EXPECT_GT(whole, seeds / 2);
 }
 
 TEST_F(Constrained, GrammarsHoldInsideCharactersAndToTheEnd) {
@@ -164,7 +165,7 @@ TEST_F(Constrained, WhatCannotBeIsRefused) {
 
 TEST_F(Constrained, TheSameSeedGivesTheSameAnswerInAnyCompany) {
     const auto shared = engine.constrain_to_schema(person);
-    constexpr int n = 10;
+    constexpr int n = SLUICE_SANITIZED ? 5 : 10;  // more than are computed at once
     std::vector<Generated> expected;
     const auto text = [](int i) { return "What is " + std::to_string(11 + i) + "+30?"; };
     // Alone, each with a constraint of its own: nothing is remembered.

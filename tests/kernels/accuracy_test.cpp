@@ -107,16 +107,22 @@ struct Errors {
 Errors errors_of(const Floats& y, const Matrix& w, const Floats& x) {
     Errors e;
     const size_t n = x.size() / n_cols;
-    for (size_t t = 0; t < n; ++t)
+    std::vector<double> row_norms;
+    for (uint32_t r = 0; r < n_rows; ++r) row_norms.push_back(norm(w.row(r)));
+    for (size_t t = 0; t < n; ++t) {
+        const float* token = &x[t * n_cols];
+        const double token_norm = norm(token);
         for (uint32_t r = 0; r < n_rows; ++r) {
+            const float* row = w.row(r);
             double exact = 0;
-            for (uint32_t c = 0; c < n_cols; ++c) exact += double(x[t * n_cols + c]) * w.row(r)[c];
-            const double norms = norm(&x[t * n_cols]) * norm(w.row(r));
+            for (uint32_t c = 0; c < n_cols; ++c) exact += double(token[c]) * row[c];
+            const double norms = token_norm * row_norms[r];
             const double error = std::abs(y[t * n_rows + r] - exact) /
                                  std::max(norms, double(std::numeric_limits<float>::min()));
             e.rms += error * error;
             e.largest = std::isfinite(error) ? std::max(e.largest, error) : INFINITY;
         }
+    }
     e.rms = std::sqrt(e.rms / double(n * n_rows));
     return e;
 }

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <random>
+#include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -58,20 +59,22 @@ std::vector<fs::path> files_in(const std::string& folder, const std::string& end
 /// What conversations are answered by a server that was never killed and has no disk.
 class Killed : public testing::Test {
   protected:
-    static constexpr int n_conversations = 6;
-    static void SetUpTestSuite() {
+    /// To conversations 1 … n, one after the other.
+    static std::vector<Json> undisturbed(int n) {
         Process process(serve(""));
         const uint16_t port = port_of(process);
-        ASSERT_NE(port, 0);
-        for (int i = 1; i <= n_conversations; ++i) expected.push_back(ask(port, conversation(i)));
+        if (port == 0) throw std::runtime_error("the server did not start: " + process.shown());
+        std::vector<Json> answers;
+        for (int i = 1; i <= n; ++i) answers.push_back(ask(port, conversation(i)));
+        return answers;
     }
-    static void TearDownTestSuite() { expected.clear(); }
-    static inline std::vector<Json> expected;
     const TemporaryFolder folder;
 };
 
 /// Each round is killed at the moment a half-written page lies in the folder, or shortly after.
 TEST_F(Killed, WhilePagesAreWritten) {
+    constexpr int n_conversations = 6;
+    const auto expected = undisturbed(n_conversations);
     std::mt19937 random(1);
     size_t halves = 0;
     for (int round = 0; round < 10; ++round) {
@@ -99,6 +102,7 @@ TEST_F(Killed, WhilePagesAreWritten) {
 }
 
 TEST_F(Killed, WhileItStreams) {
+    const auto expected = undisturbed(2);
     for (int number = 1; number <= 2; ++number) {
         {
             Process process(serve(folder.path()));
@@ -121,6 +125,7 @@ TEST_F(Killed, WhileItStreams) {
 }
 
 TEST_F(Killed, WhileItStarts) {
+    const auto expected = undisturbed(1);
     {
         Process process(serve(folder.path()));
         ask(port_of(process), conversation(1));
@@ -199,7 +204,7 @@ TEST_F(Killed, NotByAFullDisk) {
     const std::string filler = folder / "filler";
     write_file(filler, std::string(98000 << 10, 'x'));
     Process process(serve(folder.path()));
-    check_full_disk(process, expected, [&] { fs::remove(filler); });
+    check_full_disk(process, undisturbed(3), [&] { fs::remove(filler); });
 }
 
 /// As a full disk, for those who may not mount: no file may be as large as a page.
@@ -207,7 +212,7 @@ TEST_F(Killed, NotByALimitOnFileSizes) {
     Arguments arguments = {"-c", "ulimit -S -f 16 && exec \"$0\" \"$@\"", SLUICE_BINARY};
     for (const auto& a : serve(folder.path())) arguments.push_back(a);
     Process process(arguments, {}, "/bin/sh");
-    check_full_disk(process, expected, [&] {
+    check_full_disk(process, undisturbed(3), [&] {
         rlimit limit{};
         ASSERT_EQ(prlimit(process.pid(), RLIMIT_FSIZE, nullptr, &limit), 0);
         limit.rlim_cur = limit.rlim_max;
