@@ -298,7 +298,7 @@ struct SixteenBlocks<Block256<TensorType::IQ2_S>> : DOfBlocks<Block256<TensorTyp
                 Places<3> places[at_once];
                 lanes::unrolled<at_once>([&](auto r) __attribute__((always_inline)) {
                     const uint8_t *one = block + 2 * B::bytes * r, *two = one + B::bytes;
-                    places[r].low = two_halves(one + 2, two + 2);
+                    places[r].low = ints::load_halves(one + 2, two + 2);
                     const __m512i high = bits_from_places(twos, four_times_eight(one + 66, two + 66));
                     places[r].bits[0] = _mm512_movepi8_mask(places[r].low);
                     places[r].bits[1] = bit_of_bytes(high, 0);
@@ -309,7 +309,7 @@ struct SixteenBlocks<Block256<TensorType::IQ2_S>> : DOfBlocks<Block256<TensorTyp
                 lanes::unrolled<at_once>([&](auto r) __attribute__((always_inline)) {
                     const uint8_t *one = block + 2 * B::bytes * r, *two = one + B::bytes;
                     out[r] = signed_products_of_16(
-                        levels.first[r], levels.second[r], two_halves(one + 34, two + 34),
+                        levels.first[r], levels.second[r], ints::load_halves(one + 34, two + 34),
                         odd_scales_of_words<4>(one + 74, two + 74), token, i + 2 * uint32_t(r));
                 });
             });
@@ -366,7 +366,7 @@ struct SixteenBlocks<Block256<TensorType::IQ1_S>> : DOfBlocks<Block256<TensorTyp
                 lanes::unrolled<at_once>([&](auto r) __attribute__((always_inline)) {
                     const uint8_t *one = block + 2 * B::bytes * r, *two = one + B::bytes;
                     high[r] = bits_from_places(threes, spread_dwords(one + 34, two + 34));
-                    places[r] = places_of_iq1(two_halves(one + 2, two + 2), high[r]);
+                    places[r] = places_of_iq1(ints::load_halves(one + 2, two + 2), high[r]);
                 });
                 looked_up_in(quant::iq1_codes.first, places, first_levels);
                 lanes::unrolled<at_once>([&](auto r) __attribute__((always_inline)) {
@@ -444,7 +444,7 @@ struct SixteenBlocks<Block256<TensorType::IQ1_M>> : NoMinima {
                     const uint8_t *one = block + 2 * B::bytes * r, *two = one + B::bytes;
                     packed[r] = spread_dwords(one + 32, two + 32);
                     high[r] = bits_from_places(nibbles, packed[r]);
-                    places[r] = places_of_iq1(two_halves(one, two), high[r]);
+                    places[r] = places_of_iq1(ints::load_halves(one, two), high[r]);
                 });
                 looked_up_in(quant::iq1_codes.first, places, first_levels);
                 lanes::unrolled<at_once>([&](auto r) __attribute__((always_inline)) {

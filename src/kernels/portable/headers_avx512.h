@@ -101,12 +101,6 @@ constexpr uint64_t bit_matrix(const uint8_t (&rows)[8]) {
     asm("" : "+v"(v));
     return v;
 }
-/// 64 bytes from two places.
-[[gnu::always_inline]] static inline __m512i two_halves(const void* low, const void* high) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(low))),
-                              _mm256_loadu_si256(static_cast<const __m256i*>(high)), 1);
-}
-
 /// Sums of sixteen blocks: fn(block, lane, q, sums) gives the lanes of one.
 template <typename B, typename Fn>
 [[gnu::always_inline]] static inline __m512i sums_of_blocks(const uint8_t* blocks, const TokenOfBlocks& token,
@@ -183,7 +177,7 @@ struct SixteenBlocks;
 [[gnu::always_inline]] static inline void put_planes(const Activations256& a, const TokenOfBlocks& t,
                                                      uint32_t i) {
     for (uint32_t j = 0; j < 4; ++j)
-        ints::store(t.q + 256 * i + 64 * j, two_halves(a.q + 32 * j, a.q + 128 + 32 * j));
+        ints::store(t.q + 256 * i + 64 * j, ints::load_halves(a.q + 32 * j, a.q + 128 + 32 * j));
 }
 /// Groups' scales for two planes of the four, first and first + 1, in words: each 128 bits are sixteen
 /// weights of both.

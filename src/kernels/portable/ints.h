@@ -17,9 +17,9 @@
 //   transpose(in, out)    out[k] lane r = in[r] lane k
 //   fused, fused_less     acc + a * b, acc - a * b, rounded once
 //
-// and load, store, zero, all, add, subtract, multiply, load_reals, low_halves, high_halves, store_reals,
-// all_reals, to_reals, times. Where a set has more (sums_of_halves of AVX-512, pairs and pairs_wide where
-// dot4 is no instruction), products.h asks for it by name.
+// and load, store, zero, all, add, subtract, multiply, load_reals, low_halves, high_halves,
+// store_reals, all_reals, to_reals, times. Where a set has more (load_halves, sums_of_halves of AVX-512,
+// pairs and pairs_wide where dot4 is no instruction), products.h asks for it by name.
 #pragma once
 
 #if defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)

@@ -14,6 +14,11 @@ inline constexpr int lanes = 16;
 SLUICE_INTS Ints load(const void* p) {
     return _mm512_loadu_si512(p);
 }
+/// 32 bytes of each.
+SLUICE_INTS Ints load_halves(const void* low, const void* high) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(low))),
+                              _mm256_loadu_si256(static_cast<const __m256i*>(high)), 1);
+}
 SLUICE_INTS void store(void* p, Ints v) {
     _mm512_storeu_si512(p, v);
 }

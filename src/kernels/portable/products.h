@@ -113,36 +113,80 @@ template <bool Wide>
     }
 }
 
-/// Two small numbers as 16 bits each.
-[[gnu::always_inline]] static inline int32_t two_of_16(int32_t low, int32_t high) {
-    return int32_t((uint32_t(low) & 0xffff) | uint32_t(high) << 16);
+/// A lane for each row, whose numbers the compiler computes with.
+typedef int32_t Lanes __attribute__((vector_size(sizeof(Ints))));
+typedef int16_t HalfLanes __attribute__((vector_size(sizeof(Ints))));
+template <typename V>
+[[gnu::always_inline]] static inline void put_lanes(V v, Ints& out) {
+    out = ints::load(&v);
+}
+/// Sixteen 16-bit numbers of each row, turned: two of them in a lane.
+struct TurnedPairs {
+    Lanes of[8];
+    /// The first of lane i, the first of lane i + 1.
+    [[gnu::always_inline]] inline Lanes firsts(uint32_t i) const {
+        return (of[i] & 0xffff) | (of[i + 1] << 16);
+    }
+};
+/// Those of the first row, and of the rows `stride` bytes apart; the same for `more` of them, if it is given.
+[[gnu::always_inline]] static inline void turn_pairs(const int16_t* of_first_row, const int16_t* more,
+                                                     uint64_t stride, TurnedPairs& out,
+                                                     TurnedPairs& out_more) {
+    const auto at = [&](const int16_t* first, uint32_t row) __attribute__((always_inline)) {
+        return reinterpret_cast<const std::byte*>(first) + row * stride;
+    };
+    Ints in[panel_rows], turned[panel_rows];
+    const auto put = [&](const Ints* from, TurnedPairs& to) __attribute__((always_inline)) {
+        for (uint32_t i = 0; i < 8; ++i) ints::store(&to.of[i], from[i]);
+    };
+#if defined(__AVX512VNNI__)
+    for (uint32_t i = 0; i < panel_rows; ++i)
+        in[i] = ints::load_halves(at(of_first_row, i), at(more ? more : of_first_row, i));
+    ints::transpose(in, turned);
+    put(turned, out);
+    if (more) put(turned + 8, out_more);
+#else
+    const auto turn = [&](const int16_t* first, TurnedPairs& to) __attribute__((always_inline)) {
+        for (uint32_t i = 0; i < panel_rows; ++i) in[i] = ints::load(at(first, i));
+        ints::transpose(in, turned);
+        put(turned, to);
+    };
+    turn(of_first_row, out);
+    if (more) turn(more, out_more);
+#endif
 }
 
 template <typename B>
 static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& panel, uint32_t part) {
     constexpr bool corrected = B::has_min || zero_of<B> != 0;
-    constexpr uint32_t in_group = B::group / 16;
     Unpacked256 u[panel_rows];
-    const auto at = [&](Ints(*vectors_of)[panel_vectors], uint32_t g) __attribute__((always_inline)) {
-        return reinterpret_cast<int32_t*>(&vectors_of[g][part]);
-    };
     for (uint32_t i = 0; i < panel_rows; ++i) {
         B::unpack(rows.row[i] + b * B::bytes, u[i]);
         panel.d[part * panel_rows + i] = u[i].d;
         if constexpr (B::has_min) panel.dmin[part * panel_rows + i] = u[i].dmin;
-        for (uint32_t g = 0; g < 256 / B::group; ++g) {
-            const int32_t s = u[i].scale[g * in_group];
-            at(panel.scale, g)[i] = is_narrow<B> ? s & 0xffff : ints::has_dot4 ? s : two_of_16(s, s);
-        }
-        const int16_t* c = B::has_min ? u[i].min : u[i].scale;
-        if constexpr (corrected)
-            for (uint32_t g = 0; g < 128 / B::group; ++g)
-                at(panel.correction, g)[i] = two_of_16(c[2 * g * in_group], c[(2 * g + 1) * in_group]);
-        if constexpr (is_narrow<B> && B::centre != 0)
-            for (uint32_t g = 0; g < 4; ++g)
-                at(panel.centre, g)[i] =
-                    two_of_16(B::centre * u[i].scale[4 * g], B::centre * u[i].scale[4 * g + 2]);
     }
+    TurnedPairs scales, minima;
+    turn_pairs(u[0].scale, B::has_min ? u[0].min : nullptr, sizeof u[0], scales, minima);
+    const auto scale = [&](Lanes pair, bool second) __attribute__((always_inline)) {
+        const Lanes s = second ? pair >> 16 : (pair << 16) >> 16;
+        return is_narrow<B> ? s & 0xffff : ints::has_dot4 ? s : (s & 0xffff) | (s << 16);
+    };
+    // Scales and minima of groups of 32 are there twice.
+    lanes::unrolled<256 / B::group>([&](auto g) __attribute__((always_inline)) {
+        constexpr int i = decltype(g)::value;
+        if constexpr (B::group == 16)
+            put_lanes(scale(scales.of[i / 2], i % 2), panel.scale[i][part]);
+        else
+            put_lanes(scale(scales.of[i], false), panel.scale[i][part]);
+    });
+    if constexpr (corrected) {
+        const TurnedPairs& c = B::has_min ? minima : scales;
+        for (uint32_t g = 0; g < 128 / B::group; ++g)
+            put_lanes(B::group == 16 ? c.of[g] : c.firsts(2 * g % 8), panel.correction[g][part]);
+    }
+    if constexpr (is_narrow<B> && B::centre != 0)
+        for (uint32_t g = 0; g < 4; ++g)
+            put_lanes(HalfLanes(scales.firsts(2 * g)) * int16_t(B::centre), panel.centre[g][part]);
     turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], &panel.q[0][part]);
 }
 
