@@ -38,15 +38,6 @@ struct HalfRow {
     [[gnu::always_inline]] NativeFloats native(uint32_t d) const { return words::from_halves(at + 2 * d); }
 };
 
-/// q8_0, of whole blocks.
-struct ByteRow {
-    const std::byte* at;
-    [[gnu::always_inline]] NativeFloats native(uint32_t d) const {
-        const auto* block = reinterpret_cast<const uint8_t*>(at) + d / kv_block * (2 + kv_block);
-        return words::from_bytes(block + 2 + d % kv_block) * float_from_half(load_u16(block));
-    }
-};
-
 /// Decoded.
 struct FloatRow {
     const std::byte* at;

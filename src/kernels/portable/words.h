@@ -4,6 +4,10 @@
 
 #include <cstddef>
 
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "kernels/portable/lanes.h"
 #include "quant/floats.h"
 
@@ -53,7 +57,13 @@ SLUICE_WORDS Words rounded(NativeFloats x, NativeFloats scale) {
 }
 /// The low halves of two vectors, paired.
 SLUICE_WORDS Words joined(Words low, Words high) {
+#if defined(__AVX512F__)
+    return Words(_mm512_mask_mov_epi16(__m512i(low), 0xaaaaaaaa, __m512i(high << 16)));
+#elif defined(__AVX2__)
+    return Words(_mm256_blend_epi16(__m256i(low), __m256i(high << 16), 0xaa));
+#else
     return (low & 0xffff) | (high << 16);
+#endif
 }
 
 /// Halves as floats, as many as a vector has lanes.
@@ -62,18 +72,16 @@ SLUICE_WORDS NativeFloats from_halves(const std::byte* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 #elif defined(__F16C__)
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#elif defined(__aarch64__)
+    uint16x4_t halves;
+    __builtin_memcpy(&halves, p, sizeof halves);
+    return vcvt_f32_f16(vreinterpret_f16_u16(halves));
 #else
     NativeFloats v;
     for (uint32_t i = 0; i < width; ++i)
         v[i] = float_from_half(load_u16(reinterpret_cast<const uint8_t*>(p) + 2 * i));
     return v;
 #endif
-}
-/// Signed bytes as floats.
-SLUICE_WORDS NativeFloats from_bytes(const uint8_t* p) {
-    int8_t bytes __attribute__((vector_size(width)));
-    __builtin_memcpy(&bytes, p, sizeof bytes);
-    return __builtin_convertvector(__builtin_convertvector(bytes, Words), NativeFloats);
 }
 
 SLUICE_WORDS NativeFloats to_floats(Words v) {
