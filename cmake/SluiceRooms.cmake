@@ -52,7 +52,7 @@ function(sluice_kernel_isa isa)
     endif()
   endif()
   # GCC 12 takes the undefined operands of its own AVX-512 intrinsics for a mistake (GCC bug 105593).
-  target_compile_options(sluice_kernels_${isa} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  target_compile_options(sluice_kernels_${isa} PRIVATE "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>")
   target_compile_definitions(sluice_kernels_${isa} PRIVATE SLUICE_ISA=${isa})
   target_sources(sluice PRIVATE $<TARGET_OBJECTS:sluice_kernels_${isa}>)
 endfunction()

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -87,10 +89,16 @@ void attention(benchmark::State& state, const Shape& s) {
     const uint32_t workers = machine.pool->size(), width = attention_width(s.shape.value_width);
     Memory cache(workers * positions * (key + value));
     const std::vector<float> row = some_floats(s.shape.key_width);
+    // As in a KvCache: the keys of a tile's positions, then their values.
+    const auto rows_at = [&](uint64_t p) {
+        std::byte* tile = cache.data() + p / attention_tile * attention_tile * (key + value);
+        return std::pair(tile, tile + attention_tile * key);
+    };
     for (uint64_t p = 0; p < uint64_t(workers) * positions; ++p) {
-        table.kv_encode(s.shape.format, row.data(), cache.data() + p * (key + value), s.shape.key_width);
+        const auto [keys, values] = rows_at(p);
+        table.kv_encode(s.shape.format, row.data(), keys + p % attention_tile * key, s.shape.key_width);
         if (value)
-            table.kv_encode(s.shape.format, row.data(), cache.data() + p * (key + value) + key,
+            table.kv_encode(s.shape.format, row.data(), values + p % attention_tile * value,
                             s.shape.value_width);
     }
     for (auto _ : state)
@@ -105,10 +113,12 @@ void attention(benchmark::State& state, const Shape& s) {
                         attention_tile};
             }
             for (uint32_t p = 0; p < positions; p += attention_tile) {
-                const std::byte* at = cache.data() + (uint64_t(task) * positions + p) * (key + value);
-                table.attention_tile(
-                    s.shape, {at, value ? at + key : nullptr, key + value, key + value, attention_tile},
-                    tile.data());
+                const auto [keys, values] = rows_at(uint64_t(task) * positions + p);
+                KvRows rows{keys, values, key, value, attention_tile};
+                if (p + attention_tile < positions)
+                    std::tie(rows.next_keys, rows.next_values) =
+                        rows_at(uint64_t(task) * positions + p + attention_tile);
+                table.attention_tile(s.shape, rows, tile.data());
                 table.attend(s.shape, tile.data(), q.data(), s.queries);
             }
             benchmark::DoNotOptimize(out.data());

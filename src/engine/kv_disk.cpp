@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view magic = "SLUICEKV";
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;  // 1: positions before heads in a page
 constexpr size_t checksum_bytes = 8;
 constexpr uint64_t most_queued_bytes = 256 << 20;
 constexpr int64_t second = 1'000'000'000;

@@ -50,6 +50,8 @@ struct KvRows {
     const std::byte *keys = nullptr, *values = nullptr;  // values: unused if they are in the keys
     uint64_t key_stride = 0, value_stride = 0;
     uint32_t n = 0;
+    /// The rows that will probably be asked for next, a whole tile: they are fetched from memory meanwhile.
+    const std::byte *next_keys = nullptr, *next_values = nullptr;
 };
 
 /// Running softmax of one query: the largest score, and the sum of weights relative to it. Begins {-inf, 0}.
@@ -77,8 +79,7 @@ struct AttentionQuery {
     return 64 + uint64_t(attention_key_width(s)) * 4;
 }
 [[gnu::always_inline]] constexpr uint64_t attention_tile_bytes(const AttentionShape& s) {
-    return 1024 +
-           uint64_t(attention_key_width(s) + attention_width(s.value_width)) * (attention_tile + 2) * 4;
+    return 1024 + uint64_t(attention_key_width(s) + attention_width(s.value_width)) * attention_tile * 4;
 }
 
 struct KernelTable {

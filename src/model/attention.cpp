@@ -187,9 +187,13 @@ void Attention::Worker::fold_tile(uint32_t position, uint32_t end, AttentionStat
     const KvCache& cache = *block.span->cache;
     const uint32_t layer = attention.call_.layer, n = std::min(attention_tile, end - position);
     const AttentionShape& shape = attention.shape_;
-    const KvRows rows{cache.key(layer, position, block.kv_head),
-                      shape.values_in_keys ? nullptr : cache.value(layer, position, block.kv_head),
-                      cache.key_stride(), cache.value_stride(), n};
+    KvRows rows{cache.key(layer, position, block.kv_head),
+                shape.values_in_keys ? nullptr : cache.value(layer, position, block.kv_head),
+                cache.key_stride(), cache.value_stride(), n};
+    if (const uint32_t next = position + attention_tile; next + attention_tile <= block.end()) {
+        rows.next_keys = cache.key(layer, next, block.kv_head);
+        if (!shape.values_in_keys) rows.next_values = cache.value(layer, next, block.kv_head);
+    }
     attention.table_.attention_tile(shape, rows, tile);
     AttentionQuery seeing[attention_queries];
     uint32_t count = 0;

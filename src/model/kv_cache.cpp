@@ -58,14 +58,14 @@ void KvCache::truncate(uint32_t n) {
 std::byte* KvCache::key(uint32_t layer, uint32_t position, uint32_t head) const {
     std::byte* in_layer =
         pages_[position / page_tokens]->data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
-    return in_layer + (position % page_tokens) * key_stride() + head * layout_.key_bytes();
+    return in_layer + (head * page_tokens + position % page_tokens) * key_stride();
 }
 
 std::byte* KvCache::value(uint32_t layer, uint32_t position, uint32_t head) const {
     std::byte* in_layer =
         pages_[position / page_tokens]->data() + layer * page_tokens * layout_.bytes_per_token_and_layer();
-    return in_layer + page_tokens * key_stride() + (position % page_tokens) * value_stride() +
-           head * layout_.value_bytes();
+    return in_layer + layout_.heads * page_tokens * key_stride() +
+           (head * page_tokens + position % page_tokens) * value_stride();
 }
 
 }  // namespace sluice

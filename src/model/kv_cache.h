@@ -1,7 +1,8 @@
 // The KV cache of one sequence: encoded rows, in pages that are taken as the sequence grows, so that a
 // context of 160k tokens costs nothing before it is used. A page holds page_tokens positions of all layers.
 //
-//   GQA: each position keeps a key row for each KV head, then a value row for each
+//   GQA: in each layer the keys of one head's page_tokens positions lie together, head after head, then the
+//   values likewise: attention reads them in order of memory, a head at a time
 //   MLA: each position keeps one row of kv_lora + rope values; the values attention sums are its first
 //   kv_lora ones
 //
@@ -72,8 +73,8 @@ class KvCache {
     /// of the same page follow at a distance of key_stride() and value_stride().
     std::byte* key(uint32_t layer, uint32_t position, uint32_t head) const;
     std::byte* value(uint32_t layer, uint32_t position, uint32_t head) const;
-    uint64_t key_stride() const { return layout_.heads * layout_.key_bytes(); }
-    uint64_t value_stride() const { return layout_.heads * layout_.value_bytes(); }
+    uint64_t key_stride() const { return layout_.key_bytes(); }
+    uint64_t value_stride() const { return layout_.value_bytes(); }
 
   private:
     void add_page();

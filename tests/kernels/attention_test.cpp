@@ -67,7 +67,7 @@ struct Encoded {
 };
 
 /// (n_queries, value_width). Chunks of `chunk` positions, merged.
-Floats attend(Isa isa, const Case& c, const Encoded& e, uint32_t chunk) {
+Floats attend(Isa isa, const Case& c, const Encoded& e, uint32_t chunk, bool ask_ahead = false) {
     const KernelTable& table = kernel_table(isa);
     const uint64_t query_bytes = attention_query_bytes(c.shape);
     Memory tile(attention_tile_bytes(c.shape)), queries(query_bytes * c.n_queries);
@@ -83,11 +83,14 @@ Floats attend(Isa isa, const Case& c, const Encoded& e, uint32_t chunk) {
         Floats outs(size_t(c.n_queries) * width, 0.0f);
         for (uint32_t p = begin; p < end; p += attention_tile) {
             const uint32_t n = std::min(attention_tile, end - p);
-            table.attention_tile(c.shape,
-                                 {e.keys.data() + p * e.key_stride,
-                                  c.shape.values_in_keys ? nullptr : e.values.data() + p * e.value_stride,
-                                  e.key_stride, e.value_stride, n},
-                                 tile.data());
+            const auto key = [&](uint32_t i) { return e.keys.data() + i * e.key_stride; };
+            const auto value = [&](uint32_t i) {
+                return c.shape.values_in_keys ? nullptr : e.values.data() + i * e.value_stride;
+            };
+            KvRows rows{key(p), value(p), e.key_stride, e.value_stride, n};
+            if (ask_ahead && p + 2 * attention_tile <= c.positions)
+                rows.next_keys = key(p + attention_tile), rows.next_values = value(p + attention_tile);
+            table.attention_tile(c.shape, rows, tile.data());
             std::vector<AttentionQuery> seeing;
             for (uint32_t q = 0; q < c.n_queries; ++q)
                 seeing.push_back({queries.data() + q * query_bytes, &states[q], &outs[size_t(q) * width], n});
@@ -169,6 +172,42 @@ TEST(Attention, HasTheSameBitsOnEveryInstructionSetAndInAnyCompany) {
                                c.queries.begin() + 4 * shape.key_width);
             const Floats alone = attend(best_isa(), one, e, 256);
             EXPECT_TRUE(std::equal(alone.begin(), alone.end(), reference.begin() + 3 * shape.value_width));
+        }
+}
+
+TEST(Attention, AskingForTheNextRowsChangesNothing) {
+    for (const KvFormat format : {KvFormat::f16, KvFormat::q8_0})
+        for (const AttentionShape& shape : shapes(format)) {
+            Case c(shape, 300, 7);
+            const Encoded e(c);
+            for (const Isa isa : available_isas())
+                EXPECT_EQ(attend(isa, c, e, 256, true), attend(isa, c, e, 256)) << to_string(isa);
+        }
+}
+
+TEST(Attention, RowsOfATileThatDifferInSizeHaveScalesOfTheirOwn) {
+    // Scales are computed for many rows at once: neighbours must not see each other's.
+    for (const KvFormat format : {KvFormat::f16, KvFormat::q8_0})
+        for (const AttentionShape& shape : shapes(format)) {
+            Case c(shape, 64, 5);
+            const auto resize = [](Floats& rows, uint32_t width) {
+                for (size_t p = 0; p < rows.size() / width; ++p) {
+                    float* row = &rows[p * width];
+                    for (uint32_t j = 0; j < width; ++j) {
+                        if (p % 5 == 0) row[j] = 0;
+                        if (p % 5 == 1) row[j] *= 3e-7f;                   // subnormal halves
+                        if (p % 5 == 2) row[j] *= j % width == 3 ? 8 : 1;  // one dim is most of the norm
+                        if (p % 5 == 3) row[j] *= p % 2 ? 0.01f : 1.0f;
+                    }
+                }
+            };
+            resize(c.keys, shape.key_width);
+            if (!shape.values_in_keys) resize(c.values, shape.value_width);
+            const Encoded e(c);
+            const Floats reference = attend(Isa::plain, c, e, 256), softmax = exact(c);
+            EXPECT_LT(largest_difference(reference, softmax), 2e-2) << shape.key_width;
+            for (const Isa isa : available_isas())
+                EXPECT_EQ(attend(isa, c, e, 256), reference) << to_string(isa) << ", " << shape.key_width;
         }
 }
 

@@ -91,7 +91,16 @@ TEST(KvCache, RowsDoNotOverlap) {
                     EXPECT_TRUE(seen.insert(cache.value(layer, position, head) + i).second);
             }
     for (std::byte* b : seen) *b = std::byte{1};  // all of it is ours (checked under the address sanitizer)
-    EXPECT_EQ(cache.key(1, 1, 0) - cache.key(1, 0, 0), ptrdiff_t(cache.key_stride()));
+    // The rows of one head follow each other without a gap within a page, because attention reads them so.
+    for (uint32_t position = 64; position < 127; ++position)
+        for (uint32_t head = 0; head < 2; ++head) {
+            EXPECT_EQ(cache.key(1, position + 1, head) - cache.key(1, position, head),
+                      ptrdiff_t(cache.layout().key_bytes()));
+            EXPECT_EQ(cache.value(1, position + 1, head) - cache.value(1, position, head),
+                      ptrdiff_t(cache.layout().value_bytes()));
+        }
+    EXPECT_EQ(cache.key_stride(), cache.layout().key_bytes());
+    EXPECT_EQ(cache.value_stride(), cache.layout().value_bytes());
 }
 
 TEST(Rope, YarnKeepsFastPairsAndInterpolatesSlowOnes) {

@@ -2,7 +2,14 @@
 // attention is made of. Products are summed exactly.
 #pragma once
 
+#include <cstddef>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "kernels/portable/lanes.h"
+#include "quant/floats.h"
 
 namespace sluice::words {
 
@@ -50,70 +57,106 @@ SLUICE_WORDS Words rounded(NativeFloats x, NativeFloats scale) {
 }
 /// The low halves of two vectors, paired.
 SLUICE_WORDS Words joined(Words low, Words high) {
+#if defined(__AVX512F__)
+    return Words(_mm512_mask_mov_epi16(__m512i(low), 0xaaaaaaaa, __m512i(high << 16)));
+#elif defined(__AVX2__)
+    return Words(_mm256_blend_epi16(__m256i(low), __m256i(high << 16), 0xaa));
+#else
     return (low & 0xffff) | (high << 16);
+#endif
+}
+
+/// Halves as floats, as many as a vector has lanes.
+SLUICE_WORDS NativeFloats from_halves(const std::byte* p) {
+#if defined(__AVX512F__)
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__F16C__)
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#elif defined(__aarch64__)
+    uint16x4_t halves;
+    __builtin_memcpy(&halves, p, sizeof halves);
+    return vcvt_f32_f16(vreinterpret_f16_u16(halves));
+#else
+    NativeFloats v;
+    for (uint32_t i = 0; i < width; ++i)
+        v[i] = float_from_half(load_u16(reinterpret_cast<const uint8_t*>(p) + 2 * i));
+    return v;
+#endif
 }
 
 SLUICE_WORDS NativeFloats to_floats(Words v) {
     return __builtin_convertvector(v, NativeFloats);
 }
 
-/// out[c][r] = in[r][c] for a square of `width` rows and columns of pairs.
-SLUICE_WORDS void transpose(const int32_t* in, uint64_t in_stride, int32_t* out, uint64_t out_stride) {
+/// Pairs of lanes (of 32 or 64 bits) from the low or the high half of each 128 bits.
+#if defined(__AVX512F__)
+SLUICE_WORDS Words low32(Words a, Words b) {
+    return Words(_mm512_unpacklo_epi32(__m512i(a), __m512i(b)));
+}
+SLUICE_WORDS Words high32(Words a, Words b) {
+    return Words(_mm512_unpackhi_epi32(__m512i(a), __m512i(b)));
+}
+SLUICE_WORDS Words low64(Words a, Words b) {
+    return Words(_mm512_unpacklo_epi64(__m512i(a), __m512i(b)));
+}
+SLUICE_WORDS Words high64(Words a, Words b) {
+    return Words(_mm512_unpackhi_epi64(__m512i(a), __m512i(b)));
+}
+#elif defined(__AVX2__)
+SLUICE_WORDS Words low32(Words a, Words b) {
+    return Words(_mm256_unpacklo_epi32(__m256i(a), __m256i(b)));
+}
+SLUICE_WORDS Words high32(Words a, Words b) {
+    return Words(_mm256_unpackhi_epi32(__m256i(a), __m256i(b)));
+}
+SLUICE_WORDS Words low64(Words a, Words b) {
+    return Words(_mm256_unpacklo_epi64(__m256i(a), __m256i(b)));
+}
+SLUICE_WORDS Words high64(Words a, Words b) {
+    return Words(_mm256_unpackhi_epi64(__m256i(a), __m256i(b)));
+}
+#endif
+
+/// v[c][r] = v[r][c]
+SLUICE_WORDS void transpose(Words (&v)[width]) {
 #if defined(__AVX2__)
-    // Four columns at a time: 128 bits of every fourth row in a vector, which are then turned 4 by 4.
-    for (uint32_t c = 0; c < width; c += 4) {
-        Words x[4];
-        lanes::unrolled<4>([&](auto r) __attribute__((always_inline)) {
-            const auto four = [&](uint32_t j) __attribute__((always_inline)) {
-                return _mm_loadu_si128(
-                    reinterpret_cast<const __m128i*>(in + (4 * j + uint32_t(r)) * in_stride + c));
-            };
+    // Within 128 bits: four rows and four columns at a time.
+    lanes::unrolled<int(width / 4)>([&](auto i) __attribute__((always_inline)) {
+        constexpr int r = 4 * decltype(i)::value;
+        const Words a = low32(v[r], v[r + 1]), b = low32(v[r + 2], v[r + 3]);
+        const Words c = high32(v[r], v[r + 1]), d = high32(v[r + 2], v[r + 3]);
+        v[r] = low64(a, b);
+        v[r + 1] = high64(a, b);
+        v[r + 2] = low64(c, d);
+        v[r + 3] = high64(c, d);
+    });
+    // v[4 i + j] now has, in its 128 bits k, rows 4 i … 4 i + 3 of column 4 k + j.
+    lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
 #if defined(__AVX512F__)
-            __m512i v = _mm512_castsi128_si512(four(0));
-            v = _mm512_inserti32x4(v, four(1), 1);
-            v = _mm512_inserti32x4(v, four(2), 2);
-            x[r] = Words(_mm512_inserti32x4(v, four(3), 3));
+        const auto quarters = [](Words a, Words b, auto which) __attribute__((always_inline)) {
+            return Words(_mm512_shuffle_i32x4(__m512i(a), __m512i(b), decltype(which)::value));
+        };
+        constexpr lanes::Index<0x88> even;
+        constexpr lanes::Index<0xdd> odd;
+        const Words a = quarters(v[j], v[j + 4], even), b = quarters(v[j + 8], v[j + 12], even);
+        const Words c = quarters(v[j], v[j + 4], odd), d = quarters(v[j + 8], v[j + 12], odd);
+        v[j] = quarters(a, b, even);
+        v[j + 4] = quarters(c, d, even);
+        v[j + 8] = quarters(a, b, odd);
+        v[j + 12] = quarters(c, d, odd);
 #else
-            x[r] = Words(_mm256_inserti128_si256(_mm256_castsi128_si256(four(0)), four(1), 1));
+        const __m256i a = __m256i(v[j]), b = __m256i(v[j + 4]);
+        v[j] = Words(_mm256_permute2x128_si256(a, b, 0x20));
+        v[j + 4] = Words(_mm256_permute2x128_si256(a, b, 0x31));
 #endif
-        });
-#if defined(__AVX512F__)
-        const auto low32 = [](Words a, Words b) __attribute__((always_inline)) {
-            return _mm512_unpacklo_epi32(__m512i(a), __m512i(b));
-        };
-        const auto high32 = [](Words a, Words b) __attribute__((always_inline)) {
-            return _mm512_unpackhi_epi32(__m512i(a), __m512i(b));
-        };
-        const auto low64 = [](__m512i a, __m512i b) __attribute__((always_inline)) {
-            return Words(_mm512_unpacklo_epi64(a, b));
-        };
-        const auto high64 = [](__m512i a, __m512i b) __attribute__((always_inline)) {
-            return Words(_mm512_unpackhi_epi64(a, b));
-        };
-#else
-        const auto low32 = [](Words a, Words b) __attribute__((always_inline)) {
-            return _mm256_unpacklo_epi32(__m256i(a), __m256i(b));
-        };
-        const auto high32 = [](Words a, Words b) __attribute__((always_inline)) {
-            return _mm256_unpackhi_epi32(__m256i(a), __m256i(b));
-        };
-        const auto low64 = [](__m256i a, __m256i b) __attribute__((always_inline)) {
-            return Words(_mm256_unpacklo_epi64(a, b));
-        };
-        const auto high64 = [](__m256i a, __m256i b) __attribute__((always_inline)) {
-            return Words(_mm256_unpackhi_epi64(a, b));
-        };
-#endif
-        const auto a = low32(x[0], x[1]), b = low32(x[2], x[3]);
-        const auto d = high32(x[0], x[1]), e = high32(x[2], x[3]);
-        store(out + c * out_stride, low64(a, b));
-        store(out + (c + 1) * out_stride, high64(a, b));
-        store(out + (c + 2) * out_stride, low64(d, e));
-        store(out + (c + 3) * out_stride, high64(d, e));
-    }
+    });
 #else
     for (uint32_t r = 0; r < width; ++r)
-        for (uint32_t c = 0; c < width; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+        for (uint32_t c = 0; c < r; ++c) {
+            const int32_t kept = v[r][c];
+            v[r][c] = v[c][r];
+            v[c][r] = kept;
+        }
 #endif
 }
 
