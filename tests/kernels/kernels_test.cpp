@@ -153,6 +153,27 @@ TEST_P(EachIsa, HardActivationsStayWithinTheirScale) {
     }
 }
 
+TEST(Kernels, ActivationsHalfwayBetweenIntegersAreTheSameOnEveryInstructionSet) {
+    // Times the inverse of their scale these lie within a rounding of k + 0.5: a product fused with the sum
+    // that rounds it would go the other way.
+    const uint32_t cols = 1000;
+    std::vector<float> x(cols);
+    for (int trial = 0; trial < 50; ++trial) {
+        const float scale = std::abs(random_floats(1, uint64_t(trial))[0]) + 0.1f;
+        for (uint32_t i = 0; i < cols; ++i)
+            x[i] = i % 32 == 0 ? 127 * scale : (float(i % 127) + 0.5f) * scale;
+        x[cols - 1] = trial % 2 ? NAN : INFINITY;
+        for (const TensorType type : {TensorType::Q4_K, TensorType::Q8_0}) {
+            const auto expected = quantised(kernel_table(Isa::plain), type, x, cols);
+            for (const Isa isa : available_isas()) {
+                const auto found = quantised(kernel_table(isa), type, x, cols);
+                ASSERT_EQ(std::memcmp(found.data(), expected.data(), cols * sizeof(float)), 0)
+                    << to_string(isa) << " " << int(type) << " " << trial;
+            }
+        }
+    }
+}
+
 TEST(Kernels, QuantisedProductsHaveTheSameBitsOnEveryInstructionSet) {
     ThreadPool pool(2);
     for (auto* t = tensor_types_begin(); t != tensor_types_end(); ++t) {

@@ -63,12 +63,16 @@ template <uint32_t Bytes, int Offset>
     v = _mm512_inserti32x4(v, four(8), 2);
     return _mm512_inserti32x4(v, four(12), 3);
 }
+/// A block of sixteen and the one four behind it: the first of them, and where what was kept of both begins.
+struct PairOfLanes {
+    uint32_t eight, in_four;
+};
 /// Sixteen bytes of each block, kept for when it comes to the block.
 struct KeptQuarters {
     alignas(64) uint8_t at[4][4][16];
     [[gnu::always_inline]] inline void keep(int r, __m512i v) { _mm512_store_si512(at[r], v); }
-    [[gnu::always_inline]] inline __m128i operator[](Lane block) const {
-        return _mm_load_si128(reinterpret_cast<const __m128i*>(at[block.in_four][block.four]));
+    [[gnu::always_inline]] inline __m256i operator[](PairOfLanes blocks) const {
+        return _mm256_load_si256(reinterpret_cast<const __m256i*>(at[blocks.in_four][2 * blocks.eight]));
     }
 };
 
@@ -111,6 +115,33 @@ template <typename B, typename Fn>
             ints::store(products + i, fn(at, i, token.q + 256 * of_token, of_token));
         });
     return ints::sums(products);
+}
+
+/// Sums of sixteen blocks: fn(block, lanes, place among the token's blocks, sums) gives, in each quarter, two
+/// lanes of a block and two of the one four behind it.
+template <typename B, typename Fn>
+[[gnu::always_inline]] static inline __m512i sums_of_lane_pairs(const uint8_t* blocks, uint32_t b,
+                                                                const Fn& fn) {
+    __m512i eights[2];
+    lanes::unrolled<2>([&](auto eight) __attribute__((always_inline)) {
+        const uint8_t* at = blocks + 8 * uint32_t(eight) * B::bytes;
+        __m512i v[4];
+        lanes::unrolled<4>([&](auto r) __attribute__((always_inline)) {
+            asm volatile("");  // or g++ moves all requests to the front, where they wait for each other
+            prefetch_ahead<B::bytes * 8, uint32_t(decltype(r)::value), 4>(at);
+            v[r] = fn(at + uint32_t(r) * B::bytes, PairOfLanes{uint32_t(eight), uint32_t(r)},
+                      b + 8 * uint32_t(eight) + uint32_t(r));
+        });
+        const auto of_two = [](__m512i x, __m512i y) __attribute__((always_inline)) {
+            const __m512 one = _mm512_castsi512_ps(x), other = _mm512_castsi512_ps(y);
+            return ints::add(_mm512_castps_si512(_mm512_shuffle_ps(one, other, 0x88)),
+                             _mm512_castps_si512(_mm512_shuffle_ps(one, other, 0xdd)));
+        };
+        eights[eight] = ints::add_neighbours(of_two(v[0], v[1]), of_two(v[2], v[3]));
+    });
+    // Quarters: blocks 0, 4, 1, 5; 2, 6, 3, 7; and so on.
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
+    return _mm512_permutexvar_epi32(order, ints::add_neighbours(eights[0], eights[1]));
 }
 
 [[gnu::always_inline]] static inline __m512i each_byte(int8_t x) {
@@ -179,15 +210,18 @@ struct SixteenBlocks;
     for (uint32_t j = 0; j < 4; ++j)
         ints::store(t.q + 256 * i + 64 * j, ints::load_halves(a.q + 32 * j, a.q + 128 + 32 * j));
 }
-/// Groups' scales for two planes of the four, first and first + 1, in words: each 128 bits are sixteen
-/// weights of both.
-constexpr Bytes64 scales_of_planes(int first, bool words) {
+/// Scales of a plane of both blocks of a pair, in words: each 128 bits are sixteen weights of both. They lie
+/// as bytes or as words, sixteen of a block, then sixteen of the other.
+constexpr Bytes64 scales_of_plane(int plane, bool words) {
     return bytes64([=](int i) {
-        const int half = i / 32, sixteen = i / 16 % 2, plane = first + i / 8 % 2;
-        const int group = 8 * half + 2 * plane + sixteen;
+        const int half = i / 32, sixteen = i / 16 % 2, block = i / 8 % 2;
+        const int group = 16 * block + 8 * half + 2 * plane + sixteen;
         return words ? 2 * group + i % 2 : group;
     });
 }
+template <bool Words>
+constexpr Bytes64 scales_of_planes[4] = {scales_of_plane(0, Words), scales_of_plane(1, Words),
+                                         scales_of_plane(2, Words), scales_of_plane(3, Words)};
 
 /// Q4_K and Q5_K: d, dmin, and twelve bytes of 6-bit scales and minima.
 template <typename B>
@@ -268,21 +302,28 @@ struct SixteenBlocks<Block256<TensorType::Q2_K>> {
     }
     [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
                                                uint32_t b) const {
-        static constexpr Bytes64 first = scales_of_planes(0, false), second = scales_of_planes(2, false);
-        const __m512i sum = sums_of_blocks<B>(
-            blocks, token,
-            b, [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t) __attribute__((always_inline)) {
-                const __m512i low = read_once(block + 16), high = _mm512_srli_epi16(low, 4);
-                const auto plane = [&](__m512i v, int8_t mask, int j) __attribute__((always_inline)) {
-                    return ints::dot4(ints::zero(), masked(v, mask), ints::load(a + 64 * j));
-                };
-                const __m512i x = _mm512_packs_epi32(plane(low, 3, 0), plane(low, 12, 1)),
-                              y = _mm512_packs_epi32(plane(high, 3, 2), plane(high, 12, 3)),
-                              s = _mm512_castsi128_si512(scales[i]);
-                constexpr __mmask64 low_bytes = 0x5555555555555555u;
-                const __m512i acc =
-                    ints::dot2(ints::zero(), x, _mm512_maskz_permutexvar_epi8(low_bytes, first, s));
-                return ints::dot2(acc, y, _mm512_maskz_permutexvar_epi8(low_bytes, second, s));
+        const __m512i sum = sums_of_lane_pairs<B>(
+            blocks,
+            b, [&](const uint8_t* block, PairOfLanes i, uint32_t of_token) __attribute__((always_inline)) {
+                const int8_t* a = token.q + 256 * of_token;
+                __m512i low[2], high[2];
+                lanes::unrolled<2>([&](auto which) __attribute__((always_inline)) {
+                    low[which] = read_once(block + 4 * B::bytes * which + 16);
+                    high[which] = _mm512_srli_epi16(low[which], 4);
+                });
+                const __m512i s = _mm512_castsi256_si512(scales[i]);
+                __m512i acc = ints::zero();
+                lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+                    const auto sums_of = [&](int which) __attribute__((always_inline)) {
+                        return ints::dot4(ints::zero(),
+                                          masked(j < 2 ? low[which] : high[which], j % 2 ? 12 : 3),
+                                          ints::load(a + 1024 * which + 64 * j));
+                    };
+                    constexpr __mmask64 low_bytes = 0x5555555555555555u;
+                    acc = ints::dot2(acc, _mm512_packs_epi32(sums_of(0), sums_of(1)),
+                                     _mm512_maskz_permutexvar_epi8(low_bytes, scales_of_planes<false>[j], s));
+                });
+                return acc;
             });
         return _mm512_srai_epi32(sum, 2);
     }
@@ -333,35 +374,41 @@ struct SixteenBlocks<Block256<TensorType::Q3_K>> : NoMinima {
     }
     [[gnu::always_inline]] inline __m512i sums(const uint8_t* blocks, const TokenOfBlocks& token,
                                                uint32_t b) const {
-        static constexpr Bytes64 first = scales_of_planes(0, true), second = scales_of_planes(2, true);
-        const __m512i sum = sums_of_blocks<B>(
-            blocks, token, b,
-            [&](const uint8_t* block, Lane i, const int8_t* a, uint32_t of_token)
-                __attribute__((always_inline)) {
-                    const __m512i low = read_once(block + 32), high = _mm512_srli_epi16(low, 4);
-                    const __m512i third =
-                        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block)));
-                    const auto plane = [&](int8_t mask, __m512i v, int j) __attribute__((always_inline)) {
-                        // Bit j, or j + 4 for the second half, to the place above the plane's two.
-                        const auto bit = [&](int from) __attribute__((always_inline)) {
-                            const uint64_t one = 1u << from;
-                            return int64_t(mask == 3 ? one << 40 : one << 24);
-                        };
-                        const __m512i matrices = _mm512_mask_blend_epi64(0xf0, _mm512_set1_epi64(bit(j)),
-                                                                         _mm512_set1_epi64(bit(j + 4)));
-                        return ints::dot4(ints::zero(), bits_from(mask, v, transformed(third, matrices)),
-                                          ints::load(a + 64 * j));
-                    };
-                    const __m512i x = _mm512_packs_epi32(plane(3, low, 0), plane(12, low, 1)),
-                                  y = _mm512_packs_epi32(plane(3, high, 2), plane(12, high, 3));
-                    const __m256i words = _mm256_cvtepi8_epi16(scales[i]);
-                    const auto* zeros = reinterpret_cast<const __m256i*>(token.sums + 16 * of_token);
-                    const __m512i s = _mm512_castsi256_si512(words);
-                    const __m512i acc = ints::dot2(
-                        _mm512_zextsi256_si512(_mm256_madd_epi16(words, _mm256_loadu_si256(zeros))), x,
-                        _mm512_permutexvar_epi8(first, s));
-                    return ints::dot2(acc, y, _mm512_permutexvar_epi8(second, s));
+        const __m512i sum = sums_of_lane_pairs<B>(
+            blocks,
+            b, [&](const uint8_t* block, PairOfLanes i, uint32_t of_token) __attribute__((always_inline)) {
+                const int8_t* a = token.q + 256 * of_token;
+                __m512i low[2], high[2], third[2];
+                lanes::unrolled<2>([&](auto which) __attribute__((always_inline)) {
+                    const uint8_t* at = block + 4 * B::bytes * which;
+                    low[which] = read_once(at + 32);
+                    high[which] = _mm512_srli_epi16(low[which], 4);
+                    third[which] =
+                        _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
                 });
+                const __m512i s = _mm512_cvtepi8_epi16(scales[i]);
+                const int16_t* zeros = token.sums + 16 * of_token;
+                // Eight sums of a block, then eight of the other: two and two.
+                __m512i acc =
+                    _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7),
+                                             _mm512_madd_epi16(s, ints::load_halves(zeros, zeros + 64)));
+                lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+                    constexpr int k = decltype(j)::value;
+                    const auto sums_of = [&](int which) __attribute__((always_inline)) {
+                        // Bit k, or k + 4 for the second half, to the place above the plane's two.
+                        constexpr uint64_t bit = uint64_t(1) << (k + (k % 2 ? 24 : 40));
+                        const __m512i matrices = _mm512_mask_blend_epi64(
+                            0xf0, _mm512_set1_epi64(int64_t(bit)), _mm512_set1_epi64(int64_t(bit << 4)));
+                        return ints::dot4(ints::zero(),
+                                          bits_from(k % 2 ? 12 : 3, k < 2 ? low[which] : high[which],
+                                                    transformed(third[which], matrices)),
+                                          ints::load(a + 1024 * which + 64 * k));
+                    };
+                    acc = ints::dot2(acc, _mm512_packs_epi32(sums_of(0), sums_of(1)),
+                                     _mm512_permutexvar_epi8(scales_of_planes<true>[k], s));
+                });
+                return acc;
+            });
         return _mm512_srai_epi32(sum, 2);
     }
     /// With each sixteen's sum goes what their zero, 4, takes away, so that four times the product comes out.

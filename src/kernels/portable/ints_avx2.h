@@ -161,6 +161,13 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
         out[c + 4] = _mm256_permute2x128_si256(b[c], b[c + 4], 0x31);
     }
 }
+/// Eight dwords of each of as many rows, row(r): out[k] lane r = dword k of row r.
+template <typename Row>
+SLUICE_INTS void turn_eight(const Row& row, Ints* out) {
+    Ints in[lanes];
+    for (int i = 0; i < lanes; ++i) in[i] = load(row(i));
+    transpose(in, out);
+}
 
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm256_loadu_ps(p);

@@ -131,6 +131,26 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
     }
 }
 
+/// Eight dwords of each of 16 rows, row(r): out[k] lane r = dword k of row r.
+template <typename Row>
+SLUICE_INTS void turn_eight(const Row& row, Ints* out) {
+    Ints v[8], a[8];
+    for (int i = 0; i < 8; ++i) v[i] = load_halves(row(i % 4 + 8 * (i / 4)), row(i % 4 + 8 * (i / 4) + 4));
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+        a[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+    }
+    for (int c = 0; c < 4; ++c) {  // columns c and c + 4 of four rows in each quarter
+        const auto four = [&](int i) __attribute__((always_inline)) {
+            return c % 2 ? _mm512_unpackhi_epi64(a[i + c / 2], a[i + 2 + c / 2])
+                         : _mm512_unpacklo_epi64(a[i + c / 2], a[i + 2 + c / 2]);
+        };
+        const Ints low = four(0), high = four(4);
+        out[c] = _mm512_shuffle_i32x4(low, high, 0x88);
+        out[c + 4] = _mm512_shuffle_i32x4(low, high, 0xdd);
+    }
+}
+
 SLUICE_INTS Reals load_reals(const float* p) {
     return _mm512_loadu_ps(p);
 }

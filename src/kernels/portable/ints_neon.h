@@ -128,6 +128,13 @@ SLUICE_INTS void transpose(const Ints* in, Ints* out) {
         out[k + 4] = {c[k], d[k]};
     }
 }
+/// Eight dwords of each of as many rows, row(r): out[k] lane r = dword k of row r.
+template <typename Row>
+SLUICE_INTS void turn_eight(const Row& row, Ints* out) {
+    Ints in[lanes];
+    for (int i = 0; i < lanes; ++i) in[i] = load(row(i));
+    transpose(in, out);
+}
 
 SLUICE_INTS Reals load_reals(const float* p) {
     return {vld1q_f32(p), vld1q_f32(p + 4)};

@@ -64,6 +64,23 @@ SLUICE_LANES void fill(NativeFloats& v, float x) {
     v = x - NativeFloats{};
 }
 
+/// a * b, rounded to the nearest integer (ties to even) if it is below 2^22: two roundings on every machine,
+/// where a compiler that sees the sum would make them one.
+SLUICE_LANES NativeInts rounded_product(NativeFloats a, NativeFloats b) {
+    NativeFloats v = a * b;
+#if defined(__x86_64__)
+    asm("" : "+v"(v));
+#elif defined(__aarch64__)
+    asm("" : "+w"(v));
+#else
+    asm("" : "+m"(v));
+#endif
+    v += NativeFloats{} + 12582912.0f;  // 1.5 * 2^23
+    NativeInts bits;
+    __builtin_memcpy(&bits, &v, sizeof bits);
+    return bits - 0x4b400000;
+}
+
 template <typename H>
 SLUICE_LANES Pair<H> add(const Pair<H>& a, const Pair<H>& b) {
     return {add(a.low, b.low), add(a.high, b.high)};
@@ -164,6 +181,17 @@ SLUICE_LANES NativeFloats larger(NativeFloats a, NativeFloats b) {
 template <typename H>
 SLUICE_LANES Pair<H> larger(const Pair<H>& a, const Pair<H>& b) {
     return {larger(a.low, b.low), larger(a.high, b.high)};
+}
+SLUICE_LANES NativeFloats magnitude(NativeFloats a) {
+    NativeInts bits;
+    __builtin_memcpy(&bits, &a, sizeof bits);
+    bits &= 0x7fffffff;
+    __builtin_memcpy(&a, &bits, sizeof a);
+    return a;
+}
+template <typename H>
+SLUICE_LANES Pair<H> magnitude(const Pair<H>& a) {
+    return {magnitude(a.low), magnitude(a.high)};
 }
 /// The largest lane.
 SLUICE_LANES float largest(const Floats& v) {

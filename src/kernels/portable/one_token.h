@@ -24,30 +24,35 @@ struct Terms {
     return blocks <= 64 ? 16 : ints::lanes;
 }
 
-/// Terms of `lanes` rows and as many blocks, `stride` apart, turned: vector k holds those of block k. Of the
-/// rows `count` are there.
+/// Terms of `lanes` rows and eight blocks, turned: vector k holds those of block k.
 struct TurnedTerms {
-    Ints block[ints::lanes];
+    static constexpr uint32_t blocks = 8;
+    Ints block[blocks];
     [[gnu::always_inline]] inline Reals operator[](uint32_t k) const {
         return ints::load_reals(reinterpret_cast<const float*>(block + k));
     }
 };
+/// Rows lie `stride` apart; `count` are there.
 [[gnu::always_inline]] static inline void turn_terms(const float* terms, uint32_t stride, uint32_t count,
                                                      TurnedTerms& out) {
-    Ints rows[ints::lanes];
-    for (uint32_t r = 0; r < uint32_t(ints::lanes); ++r)
-        rows[r] = ints::load(terms + uint64_t(r < count ? r : count - 1) * stride);
-    ints::transpose(rows, out.block);
+    ints::turn_eight(
+        [&](int r) __attribute__((always_inline)) {
+            return terms + uint64_t(uint32_t(r) < count ? uint32_t(r) : count - 1) * stride;
+        },
+        out.block);
 }
 
-/// y[0, count) of rows with n blocks each. of_all: what all rows have as m, if they have the same.
+/// y[0, count) of rows with n blocks each. of_all: what all rows have as m, if they have the same. next: the
+/// weights that follow; memory would rest if nothing were asked for meanwhile.
 template <bool Minima>
-static inline void add_terms(const Terms& t, const float* of_all, uint32_t n, uint32_t count, float* y) {
+static inline void add_terms(const Terms& t, const float* of_all, uint32_t n, uint32_t count, float* y,
+                             const uint8_t* next) {
     for (uint32_t r = 0; r < count; r += ints::lanes) {
         const uint32_t here = count - r < uint32_t(ints::lanes) ? count - r : ints::lanes;
         Reals sum = ints::all_reals(0);
-        for (uint32_t b = 0; b < n; b += ints::lanes) {
+        for (uint32_t b = 0; b < n; b += TurnedTerms::blocks) {
             const uint64_t at = uint64_t(r) * n + b;
+            next = prefetch_meanwhile(next);
             alignas(64) TurnedTerms products, scales, minima, of_minima;
             turn_terms(t.n + at, n, here, products);
             turn_terms(t.s + at, n, here, scales);
@@ -55,7 +60,7 @@ static inline void add_terms(const Terms& t, const float* of_all, uint32_t n, ui
             if constexpr (Minima) {
                 if (!of_all) turn_terms(t.m + at, n, here, of_minima);
             }
-            for (uint32_t k = 0; k < uint32_t(ints::lanes) && b + k < n; ++k) {
+            for (uint32_t k = 0; k < TurnedTerms::blocks && b + k < n; ++k) {
                 sum = ints::fused(sum, products[k], scales[k]);
                 if constexpr (Minima)
                     sum = of_all ? ints::fused(sum, minima[k], ints::all_reals(of_all[b + k]))
@@ -278,7 +283,7 @@ static inline void rows_times_token(const uint8_t* rows, uint32_t count, const T
         blocks_from(blocks, from);
     }
     add_terms<B::has_min>(terms, K == ActivationKind::by_32 ? token.scaled_sum : nullptr, token.n_blocks,
-                          count, y);
+                          count, y, rows + uint64_t(n) * B::bytes);
 }
 
 /// Tokens that go one after the other through some rows: as many as their activations have room.

@@ -22,15 +22,28 @@ struct TokenOfBlocks {
 /// known.
 inline constexpr uint32_t lanes_at_once = 4;
 
-/// Asks for what lies ahead of a run of Bytes: far ahead into the second-level cache, since many requests can
-/// be on their way to that one, and a little ahead into the first.
-template <uint32_t Bytes>
+/// Where weights are asked for: far ahead into the second-level cache, since many requests can be on their
+/// way to that one, and a little ahead into the first.
+inline constexpr uint32_t cache_line = 64, prefetch_far = 16384, prefetch_near = 2048;
+
+/// Asks for what lies ahead of a run of Bytes. Part of Parts of it.
+template <uint32_t Bytes, uint32_t Part = 0, uint32_t Parts = 1>
 [[gnu::always_inline]] static inline void prefetch_ahead(const uint8_t* run) {
-    constexpr uint32_t line = 64, far = 16384, near = 2048;
-    lanes::unrolled<int((Bytes + line - 1) / line)>([&](auto i) __attribute__((always_inline)) {
-        __builtin_prefetch(run + far + line * uint32_t(i), 0, 2);
-        __builtin_prefetch(run + near + line * uint32_t(i), 0, 3);
+    constexpr uint32_t lines = (Bytes + cache_line - 1) / cache_line, first = lines * Part / Parts,
+                       end = lines * (Part + 1) / Parts;
+    lanes::unrolled<int(end - first)>([&](auto i) __attribute__((always_inline)) {
+        const uint8_t* at = run + cache_line * (first + uint32_t(i));
+        __builtin_prefetch(at + prefetch_far, 0, 2);
+        __builtin_prefetch(at + prefetch_near, 0, 3);
     });
+}
+/// Asks for some lines far ahead of `next`, while something else is computed. Returns what follows them.
+[[gnu::always_inline]] static inline const uint8_t* prefetch_meanwhile(const uint8_t* next) {
+    constexpr uint32_t lines = 8;
+    lanes::unrolled<int(lines)>([&](auto i) __attribute__((always_inline)) {
+        __builtin_prefetch(next + prefetch_far + cache_line * uint32_t(i), 0, 2);
+    });
+    return next + lines * cache_line;
 }
 
 /// A lane's number: the place in its four is known when this is compiled.
