@@ -73,14 +73,15 @@ bool takes_floats(const Product& p) {
     return p.transposed || activation_kind(p.w.type) == ActivationKind::floats;
 }
 
-/// Rows a worker takes at once: enough work to pay for the hand-out (some microseconds), few enough to share
-/// evenly, whole panels.
+/// Rows a worker takes at once: enough work to pay for the hand-out (some microseconds), few enough that the
+/// last to finish is not waited for long, whole panels.
 uint32_t rows_at_once(const Product& p, uint32_t workers) {
-    constexpr uint64_t least_work = 64 * 1024;  // multiply-adds
+    constexpr uint64_t least_work = 64 * 1024, enough_work = 4 * least_work;  // multiply-adds
     const uint32_t panel = takes_floats(p) ? 4 : 32;
-    const uint64_t per_row = uint64_t(p.w.cols) * p.n;
-    const uint64_t even = (p.w.rows + workers * 4 - 1) / (workers * 4);
-    const uint64_t rows = std::max<uint64_t>({even, least_work / std::max<uint64_t>(per_row, 1), panel});
+    const uint64_t per_row = std::max<uint64_t>(uint64_t(p.w.cols) * p.n, 1);
+    const auto share = [&](uint64_t parts) { return (p.w.rows + workers * parts - 1) / (workers * parts); };
+    const uint64_t rows = std::max<uint64_t>(
+        {std::min(share(4), std::max(share(16), enough_work / per_row)), least_work / per_row, panel});
     return uint32_t(std::min<uint64_t>((rows + panel - 1) / panel * panel, p.w.rows));
 }
 

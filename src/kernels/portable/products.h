@@ -156,12 +156,114 @@ struct TurnedPairs {
 #endif
 }
 
+/// The same 32 bytes of each row's block, turned: dword i of each row in the lanes of [i].
+struct TurnedDwords {
+    typedef uint32_t Numbers __attribute__((vector_size(sizeof(Ints))));
+    Numbers of[8];
+    /// Bits from `first` on of the bytes of dword i, those under the mask (which fits 8 - first bits), `up`
+    /// bits further up.
+    [[gnu::always_inline]] inline Numbers bits(uint32_t i, int first, uint32_t mask, int up = 0) const {
+        const uint32_t there = mask << up, each = there | there << 8 | there << 16 | there << 24;
+        return (first >= up ? of[i] >> uint32_t(first - up) : of[i] << uint32_t(up - first)) & each;
+    }
+};
+
+/// Types whose bytes are turned as they lie and taken apart afterwards, as many as there are lanes at once:
+/// put(dwords, fn), with dwords(at) the 32 bytes from `at` on of each row's block, calls fn(k, columns 4 k to
+/// 4 k + 3 of each row).
+template <typename B>
+struct TurnedWeights {
+    static constexpr bool there = false;
+};
+template <>
+struct TurnedWeights<Block256<TensorType::Q4_K>> {
+    static constexpr bool there = true;
+    template <typename Dwords, typename Fn>
+    [[gnu::always_inline]] static inline void put(const Dwords& dwords, const Fn& fn) {
+        lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+            const TurnedDwords q = dwords(16 + 32 * j);
+            lanes::unrolled<8>([&](auto i) __attribute__((always_inline)) {
+                fn(16 * j + i, q.bits(i, 0, 15));
+                fn(16 * j + 8 + i, q.bits(i, 4, 15));
+            });
+        });
+    }
+};
+template <>
+struct TurnedWeights<Block256<TensorType::Q5_K>> {
+    static constexpr bool there = true;
+    template <typename Dwords, typename Fn>
+    [[gnu::always_inline]] static inline void put(const Dwords& dwords, const Fn& fn) {
+        const TurnedDwords high = dwords(16);
+        lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
+            const TurnedDwords q = dwords(48 + 32 * j);
+            lanes::unrolled<8>([&](auto i) __attribute__((always_inline)) {
+                fn(16 * j + i, q.bits(i, 0, 15) | high.bits(i, 2 * j, 1, 4));
+                fn(16 * j + 8 + i, q.bits(i, 4, 15) | high.bits(i, 2 * j + 1, 1, 4));
+            });
+        });
+    }
+};
+template <>
+struct TurnedWeights<Block256<TensorType::Q2_K>> {
+    static constexpr bool there = true;
+    template <typename Dwords, typename Fn>
+    [[gnu::always_inline]] static inline void put(const Dwords& dwords, const Fn& fn) {
+        lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
+            const TurnedDwords q = dwords(16 + 32 * half);
+            lanes::unrolled<8>([&](auto i) __attribute__((always_inline)) {
+                lanes::unrolled<4>([&](auto plane) __attribute__((always_inline)) {
+                    fn(32 * half + 8 * plane + i, q.bits(i, 2 * plane, 3));
+                });
+            });
+        });
+    }
+};
+template <>
+struct TurnedWeights<Block256<TensorType::Q3_K>> {
+    static constexpr bool there = true;
+    template <typename Dwords, typename Fn>
+    [[gnu::always_inline]] static inline void put(const Dwords& dwords, const Fn& fn) {
+        const TurnedDwords high = dwords(0);
+        lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
+            const TurnedDwords q = dwords(32 + 32 * half);
+            lanes::unrolled<8>([&](auto i) __attribute__((always_inline)) {
+                lanes::unrolled<4>([&](auto plane) __attribute__((always_inline)) {
+                    fn(32 * half + 8 * plane + i,
+                       q.bits(i, 2 * plane, 3) | high.bits(i, 4 * half + plane, 1, 2));
+                });
+            });
+        });
+    }
+};
+template <>
+struct TurnedWeights<Block256<TensorType::Q6_K>> {
+    static constexpr bool there = true;
+    template <typename Dwords, typename Fn>
+    [[gnu::always_inline]] static inline void put(const Dwords& dwords, const Fn& fn) {
+        lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
+            const TurnedDwords q1 = dwords(64 * half), q2 = dwords(64 * half + 32),
+                               high = dwords(128 + 32 * half);
+            lanes::unrolled<8>([&](auto i) __attribute__((always_inline)) {
+                const int k = 32 * half + i;
+                fn(k, q1.bits(i, 0, 15) | high.bits(i, 0, 3, 4));
+                fn(k + 8, q2.bits(i, 0, 15) | high.bits(i, 2, 3, 4));
+                fn(k + 16, q1.bits(i, 4, 15) | high.bits(i, 4, 3, 4));
+                fn(k + 24, q2.bits(i, 4, 15) | high.bits(i, 6, 3, 4));
+            });
+        });
+    }
+};
+
 template <typename B>
 static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& panel, uint32_t part) {
     constexpr bool corrected = B::has_min || zero_of<B> != 0;
     Unpacked256 u[panel_rows];
     for (uint32_t i = 0; i < panel_rows; ++i) {
-        B::unpack(rows.row[i] + b * B::bytes, u[i]);
+        if constexpr (TurnedWeights<B>::there)
+            B::unpack_header(rows.row[i] + b * B::bytes, u[i]);
+        else
+            B::unpack(rows.row[i] + b * B::bytes, u[i]);
         panel.d[part * panel_rows + i] = u[i].d;
         if constexpr (B::has_min) panel.dmin[part * panel_rows + i] = u[i].dmin;
     }
@@ -187,7 +289,21 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
     if constexpr (is_narrow<B> && B::centre != 0)
         for (uint32_t g = 0; g < 4; ++g)
             put_lanes(HalfLanes(scales.firsts(2 * g)) * int16_t(B::centre), panel.centre[g][part]);
-    turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], &panel.q[0][part]);
+    if constexpr (TurnedWeights<B>::there)
+        TurnedWeights<B>::put(
+            [&](uint32_t at) __attribute__((always_inline)) {
+                Ints turned[8];
+                ints::turn_eight(
+                    [&](int r) __attribute__((always_inline)) { return rows.row[r] + b * B::bytes + at; },
+                    turned);
+                TurnedDwords out;
+                for (uint32_t i = 0; i < 8; ++i) ints::store(&out.of[i], turned[i]);
+                return out;
+            },
+            [&](int k, TurnedDwords::Numbers v)
+                __attribute__((always_inline)) { panel.q[k][part] = ints::load(&v); });
+    else
+        turn<B::wide>(reinterpret_cast<const uint8_t*>(u[0].q), sizeof u[0], &panel.q[0][part]);
 }
 
 /// fn(token, vector) for a tile's accumulators.

@@ -163,10 +163,13 @@ struct Block256<TensorType::Q4_K> {
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 0;
     static constexpr float d_factor = 1;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+    SLUICE_UNPACK void unpack_header(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         u.dmin = float_from_half(load_u16(b + 2));
         unpack_k_scales(b + 4, u);
+    }
+    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+        unpack_header(b, u);
         lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
             const Bytes32 q = load32(b + 16 + 32 * j);
             u.q[2 * j] = q & uint8_t(15);
@@ -185,10 +188,13 @@ struct Block256<TensorType::Q5_K> {
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 0;
     static constexpr float d_factor = 1;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+    SLUICE_UNPACK void unpack_header(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
         u.dmin = float_from_half(load_u16(b + 2));
         unpack_k_scales(b + 4, u);
+    }
+    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+        unpack_header(b, u);
         Bytes32 high = load32(b + 16);
         lanes::unrolled<4>([&](auto j) __attribute__((always_inline)) {
             const Bytes32 q = load32(b + 48 + 32 * j);
@@ -209,13 +215,16 @@ struct Block256<TensorType::Q2_K> {
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 80;
     static constexpr float d_factor = 1;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+    SLUICE_UNPACK void unpack_header(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 80));
         u.dmin = float_from_half(load_u16(b + 82));
         constexpr uint64_t four = 0x0f0f0f0f0f0f0f0f;
         const uint64_t s0 = load_u64(b), s1 = load_u64(b + 8);
         widen(s0 & four, s1 & four, 0, u.scale);
         widen(s0 >> 4 & four, s1 >> 4 & four, 0, u.min);
+    }
+    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+        unpack_header(b, u);
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
             const Bytes32 q = load32(b + 16 + 32 * half);
             u.q[4 * half] = q & uint8_t(3);
@@ -236,7 +245,7 @@ struct Block256<TensorType::Q3_K> {
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 108;
     static constexpr float d_factor = 1;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+    SLUICE_UNPACK void unpack_header(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 108));
         constexpr uint32_t four = 0x0f0f0f0f, two = 0x03030303;
         const uint32_t l0 = load_u32(b + 96), l1 = load_u32(b + 100), h = load_u32(b + 104);
@@ -245,6 +254,9 @@ struct Block256<TensorType::Q3_K> {
         const uint64_t high_scales =
             ((l0 >> 4 & four) | (h >> 4 & two) << 4) | uint64_t((l1 >> 4 & four) | (h >> 6 & two) << 4) << 32;
         widen(low, high_scales, -32, u.scale);
+    }
+    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+        unpack_header(b, u);
         Bytes32 high = load32(b);
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
             const Bytes32 q = load32(b + 32 + 32 * half);
@@ -267,9 +279,12 @@ struct Block256<TensorType::Q6_K> {
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 208;
     static constexpr float d_factor = 1;
-    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+    SLUICE_UNPACK void unpack_header(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b + 208));
         widen(load_u64(b + 192), load_u64(b + 200), 0, u.scale);
+    }
+    SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
+        unpack_header(b, u);
         lanes::unrolled<2>([&](auto half) __attribute__((always_inline)) {
             const Bytes32 q1 = load32(b + 64 * half), q2 = load32(b + 64 * half + 32),
                           high = load32(b + 128 + 32 * half);
