@@ -61,7 +61,7 @@ struct EngineOptions {
         0;  // tokens; 0: the model's limit, or what a sixteenth of the memory holds if experts are streamed
     uint32_t sequences = 1;  // that are computed at once, each with a context of its own
     KvType kv_type = KvType::f16;
-    uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or more if experts are streamed
+    uint32_t batch = 0;  // prompt tokens computed at once; 0: 512, or up to 2048 with experts
     // For compiled grammars, schemas and tools, the vocabulary's tables included; 0: 64 MiB, or a 64th of the
     // memory if that is less, and what the vocabulary takes.
     uint64_t constraint_bytes = 0;

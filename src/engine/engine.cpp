@@ -180,17 +180,23 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     for (const MemoryPart& part : info.set_aside) beside_bytes += part.bytes;
     const uint64_t program = program_bytes + text_bytes(file.metadata());
     const uint64_t fixed = program + plan.dense_bytes + beside_bytes;
-    constexpr uint32_t least_batch = 32, small_batch = 512, large_batch = 2048;
-    const bool fits = fixed + plan.all_expert_bytes +
-                          transformer->planned_scratch(small_batch, options.sequences) +
-                          kv_bytes(KvCache::page_tokens) <=
-                      ram_limit;
+    constexpr uint32_t least_batch = 32, small_batch = 512, medium_batch = 1024, large_batch = 2048;
+    const auto fits_with = [&](uint32_t batch) {
+        return fixed + plan.all_expert_bytes + transformer->planned_scratch(batch, options.sequences) +
+                   kv_bytes(KvCache::page_tokens) <=
+               ram_limit;
+    };
+    const bool fits = fits_with(small_batch);
 
     // A large batch reads each expert once for many tokens; its scratch may take an eighth of the memory.
+    // From memory that saves little, and others of several sequences would wait.
     info.batch = options.batch ? options.batch : small_batch;
-    if (!options.batch && !fits)
-        for (uint32_t n = large_batch; n > small_batch; n /= 2)
-            if (transformer->planned_scratch(n, options.sequences) <= ram_limit / 8) {
+    const uint32_t most = !fits                                                 ? large_batch
+                          : plan.all_expert_bytes > 0 && options.sequences == 1 ? medium_batch
+                                                                                : small_batch;
+    if (!options.batch)
+        for (uint32_t n = most; n > small_batch; n /= 2)
+            if (transformer->planned_scratch(n, options.sequences) <= ram_limit / 8 && fits == fits_with(n)) {
                 info.batch = n;
                 break;
             }
