@@ -50,7 +50,8 @@ export async function stopsComputing(url, leave) {
   await leave();
   await eventually(async () => (await answering(url)) === 0);
   const then = await tokens();
-  if (then - before > 30) throw new Error(`the server went on for ${then - before} tokens`);
+  // Thousands are asked for; Rill writes two in a millisecond, and this program and the server wait for builds beside them.
+  if (then - before > 300) throw new Error(`the server went on for ${then - before} tokens`);
   await new Promise((resolve) => setTimeout(resolve, 100));
   if ((await tokens()) !== then) throw new Error('the server goes on computing for nobody');
 }
