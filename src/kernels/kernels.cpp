@@ -79,6 +79,7 @@ uint32_t rows_at_once(const Product& p, uint32_t workers) {
     constexpr uint64_t least_work = 64 * 1024, enough_work = 4 * least_work;  // multiply-adds
     const uint32_t panel = takes_floats(p) ? 4 : 32;
     const uint64_t per_row = std::max<uint64_t>(uint64_t(p.w.cols) * p.n, 1);
+    // A sixteenth of a worker's part, or more of it if that is too little work, but no more than a quarter.
     const auto share = [&](uint64_t parts) { return (p.w.rows + workers * parts - 1) / (workers * parts); };
     const uint64_t rows = std::max<uint64_t>(
         {std::min(share(4), std::max(share(16), enough_work / per_row)), least_work / per_row, panel});

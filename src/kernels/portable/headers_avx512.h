@@ -63,7 +63,8 @@ template <uint32_t Bytes, int Offset>
     v = _mm512_inserti32x4(v, four(8), 2);
     return _mm512_inserti32x4(v, four(12), 3);
 }
-/// A block of sixteen and the one four behind it: the first of them, and where what was kept of both begins.
+/// A block of sixteen, number 8 * eight + in_four, and the one four behind it: KeptQuarters has the bytes of
+/// both side by side.
 struct PairOfLanes {
     uint32_t eight, in_four;
 };
@@ -117,8 +118,9 @@ template <typename B, typename Fn>
     return ints::sums(products);
 }
 
-/// Sums of sixteen blocks: fn(block, lanes, place among the token's blocks, sums) gives, in each quarter, two
-/// lanes of a block and two of the one four behind it.
+/// Sums of sixteen blocks: fn(first block, which pair, place among the token's blocks) gives, in each
+/// quarter, two lanes of that block and two of the one four behind it, so that half as many lanes are left to
+/// add up.
 template <typename B, typename Fn>
 [[gnu::always_inline]] static inline __m512i sums_of_lane_pairs(const uint8_t* blocks, uint32_t b,
                                                                 const Fn& fn) {
