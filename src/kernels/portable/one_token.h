@@ -9,6 +9,8 @@
 #if defined(__AVX512VNNI__)
 #include "kernels/portable/code_books_avx512.h"
 #include "kernels/portable/headers_avx512.h"
+#elif defined(__AVX2__)
+#include "kernels/portable/code_books_avx2.h"
 #endif
 
 namespace sluice::portable {
@@ -102,8 +104,7 @@ static inline TokenOfBlocks token_of_blocks(const Activations256* a, uint32_t n_
 #if defined(__AVX512VNNI__)
         SixteenBlocks<B>::put_activations(a[b], t, i);
 #else
-        __builtin_memcpy(t.q + 256 * i, a[b].q, 256);
-        __builtin_memcpy(t.sums + 16 * i, a[b].sums, 32);
+        BlockWithToken<B>::put_activations(a[b], t, i);
 #endif
     }
     return t;
@@ -160,19 +161,18 @@ template <typename B>
     if constexpr (B::has_min) correction = blocks.minima(token, b);
     const Reals d = blocks.d, dmin = blocks.dmin;
 #else
-    [[maybe_unused]] constexpr bool corrected = B::has_min || zero_of<B> != 0;
+    typedef BlockWithToken<B> Block;
+    [[maybe_unused]] constexpr bool corrected = B::has_min || Block::zero != 0;
     alignas(64) Ints products[ints::lanes];
     alignas(64) int32_t corrections[ints::lanes * 8];
     [[maybe_unused]] alignas(64) float ds[ints::lanes];
+    typename Block::Prepared prepared[ints::lanes];
+    for (uint32_t i = 0; i < ints::lanes; ++i) Block::prepare(block + i * B::bytes, prepared[i]);
     each_lane<B, 1>(
         block, b, [&](const uint8_t* at, uint32_t i, uint32_t of_token) __attribute__((always_inline)) {
-            Unpacked256 u;
-            B::unpack(at, u);
-            ints::store(products + i, scaled_products<B>(u, token.q + 256 * of_token));
-            if constexpr (B::d_at < 0) ds[i] = u.d;
-            if constexpr (corrected)
-                ints::store_products_of_sixteen(ints::place_of_eight(corrections, int(i)),
-                                                B::has_min ? u.min : u.scale, token.sums + 16 * of_token);
+            if constexpr (B::d_at < 0) ds[i] = B::d_of_block(at);
+            Block::multiply(at, prepared[i], token, of_token, products + i,
+                            ints::place_of_eight(corrections, int(i)));
         });
     Ints sum = ints::sums(products), correction;
     if constexpr (corrected) correction = ints::sums_of_eights(reinterpret_cast<const Ints*>(corrections));
@@ -186,8 +186,8 @@ template <typename B>
         if constexpr (B::d_factor != 1) d = ints::times(d, ints::all_reals(B::d_factor));
         if constexpr (B::has_min) dmin = ints::high_halves(dwords);
     }
-    if constexpr (zero_of<B> != 0)
-        sum = ints::subtract(sum, ints::multiply(correction, ints::all(zero_of<B>)));
+    if constexpr (Block::zero != 0)
+        sum = ints::subtract(sum, ints::multiply(correction, ints::all(Block::zero)));
 #endif
     ints::store_reals(out.n, ints::to_reals(sum));
     ints::store_reals(out.s, ints::times(d, scale));

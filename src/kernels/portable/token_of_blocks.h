@@ -68,4 +68,39 @@ template <typename B, uint32_t BlocksInLane, uint32_t Lanes = ints::lanes, uint3
     }
 }
 
+#if !defined(__AVX512VNNI__)
+/// Bytes and sums of activations as they are.
+[[gnu::always_inline]] static inline void put_in_order(const Activations256& a, const TokenOfBlocks& t,
+                                                       uint32_t i) {
+    __builtin_memcpy(t.q + 256 * i, a.q, 256);
+    __builtin_memcpy(t.sums + 16 * i, a.sums, 32);
+}
+
+struct NothingPrepared {};
+/// A block of 256 and one token's activations, type by type; of most types they are the weights' bytes and
+/// the activations in their order.
+template <typename B>
+struct BlockWithToken {
+    static constexpr int zero = zero_of<B>;
+    typedef NothingPrepared Prepared;
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_in_order(a, t, i);
+    }
+    /// What is done for a group of blocks before they are multiplied.
+    [[gnu::always_inline]] static inline void prepare(const uint8_t*, Prepared&) {}
+    /// Scaled products with activations number i, as lanes that are still to be added up, and as many of what
+    /// is taken off them `zero` times, or of the minima.
+    [[gnu::always_inline]] static inline void multiply(const uint8_t* block, const Prepared&,
+                                                       const TokenOfBlocks& t, uint32_t i, Ints* products,
+                                                       int32_t* corrections) {
+        Unpacked256 u;
+        B::unpack(block, u);
+        ints::store(products, scaled_products<B>(u, t.q + 256 * i));
+        if constexpr (B::has_min || zero != 0)
+            ints::store_products_of_sixteen(corrections, B::has_min ? u.min : u.scale, t.sums + 16 * i);
+    }
+};
+#endif
+
 }  // namespace sluice::portable

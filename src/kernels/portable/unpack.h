@@ -530,11 +530,15 @@ struct Block256<TensorType::IQ1_M> {
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = -1;  // in four places
     static constexpr float d_factor = 0.125f;
+    SLUICE_UNPACK float d_of_block(const uint8_t* b) {
+        const uint64_t s = load_u64(b + 48);
+        const auto half =
+            uint16_t((s >> 12 & 15) | (s >> 24 & 0xf0) | (s >> 36 & 0xf00) | (s >> 48 & 0xf000));
+        return float_from_half(half) * d_factor;
+    }
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         const uint64_t s = load_u64(b + 48);
-        u.d = float_from_half(
-                  uint16_t((s >> 12 & 15) | (s >> 24 & 0xf0) | (s >> 36 & 0xf00) | (s >> 48 & 0xf000))) *
-              0.125f;
+        u.d = d_of_block(b);
         for (int i = 0; i < 16; ++i)  // three bits each, five of them to 16 bits
             u.scale[i] = int16_t(2 * (s >> (16 * (i / 4) + 3 * (i % 4)) & 7) + 1);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {

@@ -1,0 +1,379 @@
+// A block of a code-book type with one token, AVX2. Entries come out of their book as they are, without a
+// sign; the activations get the signs instead, so that nothing has to be subtracted afterwards. What is
+// narrower than a byte (indices' high bits, signs, scales) is taken apart for the whole block at once.
+// Included by one_token.h alone.
+#pragma once
+
+#include "kernels/portable/token_of_blocks.h"
+#include "quant/grids.h"
+
+namespace sluice::portable {
+
+/// Derived::products(block, prepared, token, place among the token's blocks): scaled products with nothing to
+/// be taken off, as lanes that are still to be added up.
+template <typename Derived, typename Places = NothingPrepared>
+struct BookWithToken {
+    static constexpr int zero = 0;
+    typedef Places Prepared;
+    [[gnu::always_inline]] static inline void prepare(const uint8_t* block, Places& places) {
+        if constexpr (!__is_same(Places, NothingPrepared)) {
+            Derived::find(block, places);
+            places.settle();
+        }
+    }
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_in_order(a, t, i);
+    }
+    [[gnu::always_inline]] static inline void multiply(const uint8_t* block, const Places& places,
+                                                       const TokenOfBlocks& t, uint32_t i, Ints* products,
+                                                       int32_t*) {
+        ints::store(products, Derived::products(block, places, t, i));
+    }
+};
+
+[[gnu::always_inline]] static inline __m128i load_half(const void* p) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+}
+/// 16 bytes, twice.
+[[gnu::always_inline]] static inline __m256i load_twice(const void* p) {
+    return _mm256_broadcastsi128_si256(load_half(p));
+}
+[[gnu::always_inline]] static inline __m256i each_word(int x) {
+    return _mm256_set1_epi16(int16_t(x));
+}
+/// (v & mask) + 1 in each word, where bit 0 is not in the mask.
+[[gnu::always_inline]] static inline __m256i masked_words_and_one(__m256i v, int mask) {
+    return _mm256_or_si256(_mm256_and_si256(v, each_word(mask)), each_word(1));
+}
+/// 32 bytes known when this is compiled: fn(i) each, or fn(i) for each word.
+struct Constant32 {
+    alignas(32) uint8_t at[32];
+    [[gnu::always_inline]] inline operator __m256i() const {
+        return _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
+    }
+};
+template <typename Fn>
+constexpr Constant32 bytes32(Fn fn) {
+    Constant32 b{};
+    for (int i = 0; i < 32; ++i) b.at[i] = uint8_t(fn(i));
+    return b;
+}
+template <typename Fn>
+constexpr Constant32 words16(Fn fn) {
+    return bytes32([=](int i) { return fn(i / 2) >> i % 2 * 8 & 255; });
+}
+
+/// Four entries of eight weights, or eight of four.
+[[gnu::always_inline]] static inline __m256i entries(const uint64_t* a, const uint64_t* b, const uint64_t* c,
+                                                     const uint64_t* d) {
+    const auto two = [](const uint64_t* low, const uint64_t* high) __attribute__((always_inline)) {
+        return _mm_loadh_pd(_mm_castsi128_pd(_mm_loadu_si64(low)), reinterpret_cast<const double*>(high));
+    };
+    return _mm256_castpd_si256(_mm256_set_m128d(two(c, d), two(a, b)));
+}
+template <typename Place>
+[[gnu::always_inline]] static inline __m256i entries_of_4(const uint32_t* book, const Place* places) {
+    const auto four = [&](const Place* at) __attribute__((always_inline)) {
+        __m128i v = _mm_loadu_si32(book + at[0]);
+        v = _mm_insert_epi32(v, int32_t(book[at[1]]), 1);
+        v = _mm_insert_epi32(v, int32_t(book[at[2]]), 2);
+        return _mm_insert_epi32(v, int32_t(book[at[3]]), 3);
+    };
+    return _mm256_set_m128i(four(places + 4), four(places));
+}
+template <typename Place>
+[[gnu::always_inline]] static inline __m256i entries_of_8(const uint64_t* book, const Place* places) {
+    return entries(book + places[0], book + places[1], book + places[2], book + places[3]);
+}
+
+/// Places in a book that were put together in vectors. They go through memory, long before they are read: a
+/// narrow load waits for a wide store. (g++ would rather take them out of the vectors one by one.)
+template <int N>
+struct PlacesOfBlock {
+    alignas(32) uint16_t at[N];
+    [[gnu::always_inline]] inline void put(int i, __m256i sixteen) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(at + i), sixteen);
+    }
+    [[gnu::always_inline]] inline void settle() { asm("" : "+m"(at)); }
+};
+/// 16 bytes as words, with what is above them in `high`: words that are moved by multiplying them with
+/// `moves`, of which mask stays.
+[[gnu::always_inline]] static inline __m256i places_of(__m256i low, __m256i high, const Constant32& moves,
+                                                       int mask) {
+    return _mm256_or_si256(low, _mm256_and_si256(_mm256_mullo_epi16(high, moves), each_word(mask)));
+}
+
+/// A byte of signs for each eight weights of a block.
+struct SignsOfBlock {
+    __m256i half[2];  // of the first or the last 128 weights, twice
+    [[gnu::always_inline]] inline explicit SignsOfBlock(const uint8_t* bytes)
+        : half{load_twice(bytes), load_twice(bytes + 16)} {}
+    [[gnu::always_inline]] inline explicit SignsOfBlock(__m256i bytes)
+        : half{_mm256_permute2x128_si256(bytes, bytes, 0x00), _mm256_permute2x128_si256(bytes, bytes, 0x11)} {
+    }
+    /// Those of the G-th 32 weights, given to as many activations.
+    template <int G>
+    [[gnu::always_inline]] inline __m256i given_to(__m256i a) const {
+        static constexpr Constant32 each = bytes32([](int i) { return 4 * (G % 4) + i / 8; });
+        const __m256i bit = _mm256_set1_epi64x(int64_t(0x8040201008040201)),
+                      here = _mm256_and_si256(_mm256_shuffle_epi8(half[G / 4], each), bit);
+        return _mm256_sign_epi8(a, _mm256_or_si256(_mm256_cmpeq_epi8(here, bit), _mm256_set1_epi8(1)));
+    }
+};
+/// The eighth sign of seven makes their number even.
+[[gnu::always_inline]] static inline __m256i even_signs(__m256i sevens) {
+    const __m256i odd = _mm256_broadcastsi128_si256(
+                      _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0)),
+                  high = _mm256_and_si256(_mm256_srli_epi16(sevens, 4), _mm256_set1_epi8(15));
+    return _mm256_or_si256(
+        sevens, _mm256_xor_si256(_mm256_shuffle_epi8(odd, sevens), _mm256_shuffle_epi8(odd, high)));
+}
+/// Four times seven signs in each dword.
+[[gnu::always_inline]] static inline __m256i signs_of_dwords(__m256i packed) {
+    const auto moved = [&](auto by) __attribute__((always_inline)) {
+        constexpr int l = decltype(by)::value;
+        return _mm256_and_si256(_mm256_slli_epi32(packed, l), _mm256_set1_epi32(0x7f << 8 * l));
+    };
+    return even_signs(_mm256_or_si256(_mm256_or_si256(moved(lanes::Index<0>()), moved(lanes::Index<1>())),
+                                      _mm256_or_si256(moved(lanes::Index<2>()), moved(lanes::Index<3>()))));
+}
+
+/// Scales of 32 weights each from dwords: (dword & mask) + 1.
+[[gnu::always_inline]] static inline ints::Scales scales_of_dwords(__m256i dwords, int mask) {
+    const __m256i scales =
+        _mm256_or_si256(_mm256_and_si256(dwords, _mm256_set1_epi32(mask)), _mm256_set1_epi32(1));
+    return {_mm256_permute4x64_epi64(_mm256_packus_epi32(scales, scales), 0x88)};
+}
+/// … from the highest four bits, 2 s + 1.
+[[gnu::always_inline]] static inline ints::Scales scales_above_signs(__m256i packed) {
+    return scales_of_dwords(_mm256_srli_epi32(packed, 27), 0x1e);
+}
+/// 2 s + 1 for the four bits s of sixteen weights each: the low halves of eight bytes are those of even
+/// sixteens, which ints::Scales has in front.
+[[gnu::always_inline]] static inline ints::Scales odd_scales_of_16(const uint8_t* packed) {
+    const __m128i low = _mm_loadu_si64(packed), high = _mm_srli_epi16(low, 4);
+    const __m256i words = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(low, high));
+    return {masked_words_and_one(_mm256_add_epi16(words, words), 0x1e)};
+}
+
+/// The sum over 32 weights at a time of magnitudes (fn(number)) times activations with signs, scaled.
+template <typename Fn>
+[[gnu::always_inline]] static inline Ints signed_products(const SignsOfBlock& signs,
+                                                          const ints::Scales& scales, const int8_t* a,
+                                                          const Fn& magnitudes) {
+    Ints acc = ints::zero();
+    lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
+        const __m256i x = signs.template given_to<decltype(g)::value>(ints::load(a + 32 * g));
+        acc = ints::dot2(acc, ints::pairs(magnitudes(g), x), ints::scales16(scales, g));
+    });
+    return acc;
+}
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ2_XXS>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ2_XXS>>> {
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared&,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        // Groups are four indices, then a dword: four times seven signs, and a scale.
+        const uint8_t* groups = block + 2;
+        const __m256 one = _mm256_loadu_ps(reinterpret_cast<const float*>(groups)),
+                     two = _mm256_loadu_ps(reinterpret_cast<const float*>(groups + 32));
+        const __m256i packed =
+            _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(one, two, 0xdd)), 0xd8);
+        return signed_products(
+            SignsOfBlock(signs_of_dwords(packed)), scales_above_signs(packed),
+            token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
+                return entries_of_8(quant::iq2xxs_grid, groups + 8 * g);
+            });
+    }
+};
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ2_XS>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ2_XS>>, PlacesOfBlock<32>> {
+    // Words: nine bits of index, seven of signs.
+    [[gnu::always_inline]] static inline void find(const uint8_t* block, Prepared& places) {
+        for (int half = 0; half < 2; ++half)
+            places.put(16 * half, _mm256_and_si256(ints::load(block + 2 + 32 * half), each_word(511)));
+    }
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        const auto sevens = [&](int half) __attribute__((always_inline)) {
+            return _mm256_srli_epi16(ints::load(block + 2 + 32 * half), 9);
+        };
+        const __m256i in_order = _mm256_permute4x64_epi64(_mm256_packus_epi16(sevens(0), sevens(1)), 0xd8);
+        return signed_products(
+            SignsOfBlock(even_signs(in_order)), odd_scales_of_16(block + 66),
+            token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
+                return entries_of_8(quant::iq2xs_grid, places.at + 4 * g);
+            });
+    }
+};
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ2_S>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ2_S>>, PlacesOfBlock<32>> {
+    // 32 low bytes of indices, 32 of signs, 32 pairs of high bits, sixteen scales.
+    static constexpr Constant32 bytes_of_half[2] = {bytes32([](int k) { return k % 2 ? 128 : k / 8; }),
+                                                    bytes32([](int k) { return k % 2 ? 128 : 4 + k / 8; })},
+                                moves = words16([](int k) { return 256 >> 2 * (k % 4); });
+    [[gnu::always_inline]] static inline void find(const uint8_t* block, Prepared& places) {
+        const __m256i high = _mm256_set1_epi64x(int64_t(load_u64(block + 66)));
+        for (int half = 0; half < 2; ++half)
+            places.put(16 * half, places_of(_mm256_cvtepu8_epi16(load_half(block + 2 + 16 * half)),
+                                            _mm256_shuffle_epi8(high, bytes_of_half[half]), moves, 0x300));
+    }
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        return signed_products(
+            SignsOfBlock(block + 34), odd_scales_of_16(block + 74),
+            token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
+                return entries_of_8(quant::iq2s_grid, places.at + 4 * g);
+            });
+    }
+};
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ3_XXS>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ3_XXS>>> {
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared&,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        // 64 indices, then dwords as those of IQ2_XXS.
+        const __m256i packed = ints::load(block + 66);
+        return signed_products(
+            SignsOfBlock(signs_of_dwords(packed)), scales_above_signs(packed),
+            token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
+                return entries_of_4(quant::iq3xxs_grid, block + 2 + 8 * g);
+            });
+    }
+};
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ3_S>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ3_S>>, PlacesOfBlock<64>> {
+    // 64 low bytes of indices, as many high bits, 32 bytes of signs, eight scales.
+    template <int Quarter>
+    static constexpr Constant32 bytes_of_quarter = bytes32([](int k) {
+        return k % 2 ? 128 : 2 * Quarter + k / 16;
+    });
+    static constexpr Constant32 moves = words16([](int k) { return 256 >> k % 8; });
+    [[gnu::always_inline]] static inline void find(const uint8_t* block, Prepared& places) {
+        const __m256i high = _mm256_set1_epi64x(int64_t(load_u64(block + 66)));
+        lanes::unrolled<4>([&](auto k) __attribute__((always_inline)) {
+            const __m256i bytes = bytes_of_quarter<decltype(k)::value>;
+            places.put(16 * k, places_of(_mm256_cvtepu8_epi16(load_half(block + 2 + 16 * k)),
+                                         _mm256_shuffle_epi8(high, bytes), moves, 0x100));
+        });
+    }
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(int32_t(load_u32(block + 106))),
+                                                  _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+        return signed_products(
+            SignsOfBlock(block + 74), scales_of_dwords(_mm256_add_epi32(nibbles, nibbles), 0x1e),
+            token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
+                return entries_of_4(quant::iq3s_grid, places.at + 8 * g);
+            });
+    }
+};
+
+// IQ1: entries are -1, 0 or 1, plus or minus an eighth. Activations get entries as signs; in eighths that is
+// eight times their sum, plus or minus the sum of the activations.
+
+/// Products with entries, scaled. Places are those of their bytes in the book.
+[[gnu::always_inline]] static inline Ints products_of_iq1(const PlacesOfBlock<32>& places,
+                                                          const ints::Scales& scales, const int8_t* a) {
+    Ints acc = ints::zero();
+    lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
+        const auto entry = [&](int l) __attribute__((always_inline)) {
+            const auto* book = reinterpret_cast<const uint8_t*>(quant::iq1s_grid);
+            return reinterpret_cast<const uint64_t*>(book + places.at[4 * g + l]);
+        };
+        const __m256i w = entries(entry(0), entry(1), entry(2), entry(3));
+        const __m256i x = _mm256_sign_epi8(ints::load(a + 32 * g), w);
+        acc = ints::dot2(acc, ints::pairs(_mm256_set1_epi8(1), x), ints::scales16(scales, g));
+    });
+    return _mm256_slli_epi32(acc, 3);
+}
+/// Scales, negated where bit 15 of as many words is set.
+[[gnu::always_inline]] static inline __m256i with_sign_of(__m256i words, __m256i scales) {
+    return _mm256_sign_epi16(scales, _mm256_or_si256(words, each_word(1)));
+}
+/// Places of sixteen entries, from low bytes and words that have three more bits at several places.
+[[gnu::always_inline]] static inline __m256i places_of_iq1(const uint8_t* low, __m256i high,
+                                                           const Constant32& moves) {
+    return places_of(_mm256_slli_epi16(_mm256_cvtepu8_epi16(load_half(low)), 3), high, moves, 7 << 11);
+}
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ1_S>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ1_S>>, PlacesOfBlock<32>> {
+    // 32 low bytes of indices; eight words: four times three high bits, a scale, the eighth's sign.
+    static constexpr Constant32 words_of_half[2] = {bytes32([](int k) { return k / 8 * 2 + k % 2; }),
+                                                    bytes32([](int k) { return 8 + k / 8 * 2 + k % 2; })},
+                                moves = words16([](int k) { return 2048 >> 3 * (k % 4); });
+    [[gnu::always_inline]] static inline void find(const uint8_t* block, Prepared& places) {
+        const __m256i high = load_twice(block + 34);
+        for (int half = 0; half < 2; ++half)
+            places.put(16 * half, places_of_iq1(block + 2 + 16 * half,
+                                                _mm256_shuffle_epi8(high, words_of_half[half]), moves));
+    }
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        const __m256i high = load_twice(block + 34),
+                      scales = masked_words_and_one(_mm256_srli_epi16(high, 11), 0xe),
+                      eighths = with_sign_of(high, scales);
+        const __m256i of_sixteens = _mm256_blend_epi32(_mm256_unpacklo_epi16(eighths, eighths),
+                                                       _mm256_unpackhi_epi16(eighths, eighths), 0xf0);
+        return ints::dot2(products_of_iq1(places, {scales}, token.q + 256 * i), of_sixteens,
+                          ints::load(token.sums + 16 * i));
+    }
+};
+
+template <>
+struct BlockWithToken<Block256<TensorType::IQ1_M>>
+    : BookWithToken<BlockWithToken<Block256<TensorType::IQ1_M>>, PlacesOfBlock<32>> {
+    // 32 low bytes of indices; as many times three high bits and the eighth's sign; words of four scales.
+    static constexpr Constant32 bytes_of_half[2] = {bytes32([](int k) { return k % 2 ? 128 : k / 4; }),
+                                                    bytes32([](int k) { return k % 2 ? 128 : 8 + k / 4; })},
+                                moves = words16([](int k) { return 2048 >> 4 * (k % 2); });
+    // Of even sixteens and of odd ones; and of each eight weights of a half.
+    static constexpr Constant32 words = bytes32([](int k) { return k % 16 / 4 * 2 + k % 2; }),
+                                up = words16([](int k) { return 1 << (13 - 3 * (k % 2 * 2 + k / 8)); }),
+                                words_of_eights[2] = {bytes32([](int k) { return k / 16 * 2 + k % 2; }),
+                                                      bytes32([](int k) { return 4 + k / 16 * 2 + k % 2; })},
+                                up_eights = words16([](int k) { return 1 << (13 - 3 * (k % 8 / 2)); });
+    [[gnu::always_inline]] static inline __m256i high_of_half(const uint8_t* block, int half) {
+        return _mm256_shuffle_epi8(load_twice(block + 32), bytes_of_half[half]);
+    }
+    [[gnu::always_inline]] static inline void find(const uint8_t* block, Prepared& places) {
+        for (int half = 0; half < 2; ++half)
+            places.put(16 * half, places_of_iq1(block + 16 * half, high_of_half(block, half), moves));
+    }
+    [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
+                                                       const TokenOfBlocks& token, uint32_t i) {
+        const __m256i packed = _mm256_set1_epi64x(int64_t(load_u64(block + 48)));
+        const auto scales = [&](__m256i which, __m256i moved) __attribute__((always_inline)) {
+            const __m256i above = _mm256_mullo_epi16(_mm256_shuffle_epi8(packed, which), moved);
+            return masked_words_and_one(_mm256_srli_epi16(above, 12), 0xe);
+        };
+        Ints acc = products_of_iq1(places, {scales(words, up)}, token.q + 256 * i);
+        for (int half = 0; half < 2; ++half) {
+            const __m256i minus = _mm256_slli_epi16(_mm256_mullo_epi16(high_of_half(block, half), moves), 1);
+            acc = ints::dot2(acc, with_sign_of(minus, scales(words_of_eights[half], up_eights)),
+                             ints::load(token.for_header + 16 * i + 8 * half));
+        }
+        return acc;
+    }
+    /// … and the sums of each eight, 32 words.
+    [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
+                                                              uint32_t i) {
+        put_in_order(a, t, i);
+        int16_t sums[32] = {};
+        for (int k = 0; k < 256; ++k) sums[k / 8] = int16_t(sums[k / 8] + a.q[k]);
+        __builtin_memcpy(t.for_header + 16 * i, sums, sizeof sums);
+    }
+};
+
+}  // namespace sluice::portable
