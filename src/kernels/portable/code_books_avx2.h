@@ -8,6 +8,7 @@
 #include "quant/grids.h"
 
 namespace sluice::portable {
+namespace {  // its constants are in no other object
 
 /// Derived::products(block, prepared, token, place among the token's blocks): scaled products with nothing to
 /// be taken off, as lanes that are still to be added up.
@@ -64,7 +65,7 @@ constexpr Constant32 words16(Fn fn) {
     return bytes32([=](int i) { return fn(i / 2) >> i % 2 * 8 & 255; });
 }
 
-/// Four entries of eight weights, or eight of four.
+/// Four entries of eight weights.
 [[gnu::always_inline]] static inline __m256i entries(const uint64_t* a, const uint64_t* b, const uint64_t* c,
                                                      const uint64_t* d) {
     const auto two = [](const uint64_t* low, const uint64_t* high) __attribute__((always_inline)) {
@@ -72,6 +73,7 @@ constexpr Constant32 words16(Fn fn) {
     };
     return _mm256_castpd_si256(_mm256_set_m128d(two(c, d), two(a, b)));
 }
+/// The entries of a book at four places, or, if they are of four weights each, at eight.
 template <typename Place>
 [[gnu::always_inline]] static inline __m256i entries_of_4(const uint32_t* book, const Place* places) {
     const auto four = [&](const Place* at) __attribute__((always_inline)) {
@@ -376,4 +378,5 @@ struct BlockWithToken<Block256<TensorType::IQ1_M>>
     }
 };
 
+}  // namespace
 }  // namespace sluice::portable

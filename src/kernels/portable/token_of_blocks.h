@@ -76,6 +76,8 @@ template <typename B, uint32_t BlocksInLane, uint32_t Lanes = ints::lanes, uint3
     __builtin_memcpy(t.sums + 16 * i, a.sums, 32);
 }
 
+namespace {
+
 struct NothingPrepared {};
 /// A block of 256 and one token's activations, type by type; of most types they are the weights' bytes and
 /// the activations in their order.
@@ -101,6 +103,8 @@ struct BlockWithToken {
             ints::store_products_of_sixteen(corrections, B::has_min ? u.min : u.scale, t.sums + 16 * i);
     }
 };
+
+}  // namespace
 #endif
 
 }  // namespace sluice::portable
