@@ -58,8 +58,8 @@ inline constexpr uint32_t panel_vectors = ints::lanes == 16 ? 2 : 1,
 /// Tokens whose activations stay in the second-level cache while all rows pass.
 inline constexpr uint32_t tokens_at_once = 256;
 
-/// A block whose sums of products (of a group, from `B::centre` on) fit 16 bits: one instruction scales and
-/// adds them, where others need a multiplication of 32 bits.
+/// A block whose sums of products (of a group) fit 16 bits: one instruction scales and adds them, where
+/// others need a multiplication of 32 bits.
 template <typename B>
 inline constexpr bool is_narrow = ints::has_dot4&& B::narrow;
 
@@ -96,7 +96,6 @@ struct Panel256 {
     Ints q[64][panel_vectors];
     Ints scale[16][panel_vectors];      // 32 bits; in pairs of 16 bits for AVX2, whose products come in pairs
     Ints correction[8][panel_vectors];  // minima or scales of two groups, 16 bits each
-    Ints centre[4][panel_vectors];      // scales of two groups times the centre
     alignas(64) float d[panel_width], dmin[panel_width];
 };
 
@@ -116,7 +115,6 @@ template <bool Wide>
 
 /// A lane for each row, whose numbers the compiler computes with.
 typedef int32_t Lanes __attribute__((vector_size(sizeof(Ints))));
-typedef int16_t HalfLanes __attribute__((vector_size(sizeof(Ints))));
 template <typename V>
 [[gnu::always_inline]] static inline void put_lanes(V v, Ints& out) {
     out = ints::load(&v);
@@ -188,9 +186,6 @@ static inline void fill_panel_256(const PanelRows& rows, uint32_t b, Panel256& p
         for (uint32_t g = 0; g < 128 / B::group; ++g)
             put_lanes(B::group == 16 ? c.of[g] : c.firsts(2 * g % 8), panel.correction[g][part]);
     }
-    if constexpr (is_narrow<B> && B::centre != 0)
-        for (uint32_t g = 0; g < 4; ++g)
-            put_lanes(HalfLanes(scales.firsts(2 * g)) * int16_t(B::centre), panel.centre[g][part]);
     if constexpr (TurnedWeights<B>::there)
         TurnedWeights<B>::put(
             [&](uint32_t at) __attribute__((always_inline)) {
@@ -248,12 +243,7 @@ template <typename B, int T>
         const Ints* scale = panel.scale[g];
         [[maybe_unused]] Ints dot[T][V];
         if constexpr (ints::has_dot4)
-            lanes::unrolled<T>([&](auto t) __attribute__((always_inline)) {
-                Ints start = ints::zero();
-                if constexpr (is_narrow<B> && B::centre != 0)
-                    start = ints::all(-B::centre * at(t)->sums_of_32[g]);
-                lanes::unrolled<V>([&](auto v) __attribute__((always_inline)) { dot[t][v] = start; });
-            });
+            each_of_tile<T>([&](auto t, auto v) __attribute__((always_inline)) { dot[t][v] = ints::zero(); });
 #if defined(SLUICE_DOT4)
         for (int k = steps * g; k < steps * (g + 1); ++k) {
             Ints q[V];
@@ -289,10 +279,6 @@ template <typename B, int T>
             for (int g = 0; g < groups / 2; ++g)
                 correction =
                     ints::dot2(correction, panel.correction[g][v], ints::four_bytes_everywhere(sums + 2 * g));
-        if constexpr (is_narrow<B> && B::centre != 0)
-            for (int g = 0; g < 4; ++g)
-                sum[t][v] = ints::dot2(sum[t][v], panel.centre[g][v],
-                                       ints::four_bytes_everywhere(at(t)->sums_of_32 + 2 * g));
         float* out = y + uint64_t(t) * panel_width + v * int(panel_rows);
         const Reals d = ints::load_reals(panel.d + v * int(panel_rows)),
                     dmin =

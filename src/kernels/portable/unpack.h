@@ -148,8 +148,8 @@ SLUICE_UNPACK void unpack_k_scales(const uint8_t* packed, Unpacked256& u) {
     each_twice((b & six) | uint64_t((c >> 4 & four) | (b >> 6 & two) << 4) << 32, u.min);
 }
 
-/// group: weights that share a scale. narrow: the sum of (q - centre) times activations over a group fits 16
-/// bits (its largest magnitude is group * 127 * the larger of centre and the largest q - centre).
+/// group: weights that share a scale. narrow: the sum of q times activations over a group fits 16 bits (its
+/// largest magnitude is group * 127 * the largest q).
 template <TensorType T>
 struct Block256;
 
@@ -157,8 +157,7 @@ template <>
 struct Block256<TensorType::Q4_K> {
     static constexpr uint32_t bytes = 144;
     static constexpr uint32_t group = 32;
-    static constexpr bool narrow = true;
-    static constexpr int centre = 8;
+    static constexpr bool narrow = false;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 0;
@@ -183,7 +182,6 @@ struct Block256<TensorType::Q5_K> {
     static constexpr uint32_t bytes = 176;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 0;
@@ -210,7 +208,6 @@ struct Block256<TensorType::Q2_K> {
     static constexpr uint32_t bytes = 84;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = true;
-    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = true, wide = false;
     static constexpr int d_at = 80;
@@ -240,7 +237,6 @@ struct Block256<TensorType::Q3_K> {
     static constexpr uint32_t bytes = 110;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = true;
-    static constexpr int centre = 0;
     static constexpr int zero = 4;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 108;
@@ -274,7 +270,6 @@ struct Block256<TensorType::Q6_K> {
     static constexpr uint32_t bytes = 210;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = 32;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 208;
@@ -301,7 +296,6 @@ struct Block256<TensorType::IQ4_XS> {
     static constexpr uint32_t bytes = 136;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = 0;
     static constexpr bool has_min = false, wide = true;
     static constexpr int d_at = 0;
@@ -340,7 +334,6 @@ struct Block256<TensorType::IQ2_XXS> {
     static constexpr uint32_t bytes = 66;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -384,7 +377,6 @@ struct Block256<TensorType::IQ2_XS> {
     static constexpr uint32_t bytes = 74;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -409,7 +401,6 @@ struct Block256<TensorType::IQ2_S> {
     static constexpr uint32_t bytes = 82;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -437,7 +428,6 @@ struct Block256<TensorType::IQ3_XXS> {
     static constexpr uint32_t bytes = 98;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -461,7 +451,6 @@ struct Block256<TensorType::IQ3_S> {
     static constexpr uint32_t bytes = 110;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = grid_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -498,7 +487,6 @@ struct Block256<TensorType::IQ1_S> {
     static constexpr uint32_t bytes = 50;
     static constexpr uint32_t group = 32;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = 0;
@@ -525,7 +513,6 @@ struct Block256<TensorType::IQ1_M> {
     static constexpr uint32_t bytes = 56;
     static constexpr uint32_t group = 16;
     static constexpr bool narrow = false;
-    static constexpr int centre = 0;
     static constexpr int zero = iq1_zero;
     static constexpr bool has_min = false, wide = false;
     static constexpr int d_at = -1;  // in four places
