@@ -5,7 +5,6 @@
 #pragma once
 
 #include "kernels/portable/token_of_blocks.h"
-#include "quant/grids.h"
 
 namespace sluice::portable {
 namespace {  // its constants are in no other object
@@ -65,30 +64,6 @@ constexpr Constant32 words16(Fn fn) {
     return bytes32([=](int i) { return fn(i / 2) >> i % 2 * 8 & 255; });
 }
 
-/// Four entries of eight weights.
-[[gnu::always_inline]] static inline __m256i entries(const uint64_t* a, const uint64_t* b, const uint64_t* c,
-                                                     const uint64_t* d) {
-    const auto two = [](const uint64_t* low, const uint64_t* high) __attribute__((always_inline)) {
-        return _mm_loadh_pd(_mm_castsi128_pd(_mm_loadu_si64(low)), reinterpret_cast<const double*>(high));
-    };
-    return _mm256_castpd_si256(_mm256_set_m128d(two(c, d), two(a, b)));
-}
-/// The entries of a book at four places, or, if they are of four weights each, at eight.
-template <typename Place>
-[[gnu::always_inline]] static inline __m256i entries_of_4(const uint32_t* book, const Place* places) {
-    const auto four = [&](const Place* at) __attribute__((always_inline)) {
-        __m128i v = _mm_loadu_si32(book + at[0]);
-        v = _mm_insert_epi32(v, int32_t(book[at[1]]), 1);
-        v = _mm_insert_epi32(v, int32_t(book[at[2]]), 2);
-        return _mm_insert_epi32(v, int32_t(book[at[3]]), 3);
-    };
-    return _mm256_set_m128i(four(places + 4), four(places));
-}
-template <typename Place>
-[[gnu::always_inline]] static inline __m256i entries_of_8(const uint64_t* book, const Place* places) {
-    return entries(book + places[0], book + places[1], book + places[2], book + places[3]);
-}
-
 /// Places in a book that were put together in vectors. They go through memory, long before they are read: a
 /// narrow load waits for a wide store. (g++ would rather take them out of the vectors one by one.)
 template <int N>
@@ -106,50 +81,13 @@ struct PlacesOfBlock {
     return _mm256_or_si256(low, _mm256_and_si256(_mm256_mullo_epi16(high, moves), each_word(mask)));
 }
 
-/// A byte of signs for each eight weights of a block.
-struct SignsOfBlock {
-    __m256i half[2];  // of the first or the last 128 weights, twice
-    [[gnu::always_inline]] inline explicit SignsOfBlock(const uint8_t* bytes)
-        : half{load_twice(bytes), load_twice(bytes + 16)} {}
-    [[gnu::always_inline]] inline explicit SignsOfBlock(__m256i bytes)
-        : half{_mm256_permute2x128_si256(bytes, bytes, 0x00), _mm256_permute2x128_si256(bytes, bytes, 0x11)} {
-    }
-    /// Those of the G-th 32 weights, given to as many activations.
-    template <int G>
-    [[gnu::always_inline]] inline __m256i given_to(__m256i a) const {
-        static constexpr Constant32 each = bytes32([](int i) { return 4 * (G % 4) + i / 8; });
-        const __m256i bit = _mm256_set1_epi64x(int64_t(0x8040201008040201)),
-                      here = _mm256_and_si256(_mm256_shuffle_epi8(half[G / 4], each), bit);
-        return _mm256_sign_epi8(a, _mm256_or_si256(_mm256_cmpeq_epi8(here, bit), _mm256_set1_epi8(1)));
-    }
-};
-/// The eighth sign of seven makes their number even.
-[[gnu::always_inline]] static inline __m256i even_signs(__m256i sevens) {
-    const __m256i odd = _mm256_broadcastsi128_si256(
-                      _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0)),
-                  high = _mm256_and_si256(_mm256_srli_epi16(sevens, 4), _mm256_set1_epi8(15));
-    return _mm256_or_si256(
-        sevens, _mm256_xor_si256(_mm256_shuffle_epi8(odd, sevens), _mm256_shuffle_epi8(odd, high)));
-}
-/// Four times seven signs in each dword.
-[[gnu::always_inline]] static inline __m256i signs_of_dwords(__m256i packed) {
-    const auto moved = [&](auto by) __attribute__((always_inline)) {
-        constexpr int l = decltype(by)::value;
-        return _mm256_and_si256(_mm256_slli_epi32(packed, l), _mm256_set1_epi32(0x7f << 8 * l));
-    };
-    return even_signs(_mm256_or_si256(_mm256_or_si256(moved(lanes::Index<0>()), moved(lanes::Index<1>())),
-                                      _mm256_or_si256(moved(lanes::Index<2>()), moved(lanes::Index<3>()))));
-}
-
-/// Scales of 32 weights each from dwords: (dword & mask) + 1.
-[[gnu::always_inline]] static inline ints::Scales scales_of_dwords(__m256i dwords, int mask) {
-    const __m256i scales =
-        _mm256_or_si256(_mm256_and_si256(dwords, _mm256_set1_epi32(mask)), _mm256_set1_epi32(1));
-    return {_mm256_permute4x64_epi64(_mm256_packus_epi32(scales, scales), 0x88)};
+/// Scales of 32 weights each from dwords.
+[[gnu::always_inline]] static inline ints::Scales scales_of_dwords(Dwords8 scales) {
+    return {_mm256_permute4x64_epi64(_mm256_packus_epi32(__m256i(scales), __m256i(scales)), 0x88)};
 }
 /// … from the highest four bits, 2 s + 1.
-[[gnu::always_inline]] static inline ints::Scales scales_above_signs(__m256i packed) {
-    return scales_of_dwords(_mm256_srli_epi32(packed, 27), 0x1e);
+[[gnu::always_inline]] static inline ints::Scales scales_above_signs(Dwords8 packed) {
+    return scales_of_dwords((packed >> 27 & 30) + 1);
 }
 /// 2 s + 1 for the four bits s of sixteen weights each: the low halves of eight bytes are those of even
 /// sixteens, which ints::Scales has in front.
@@ -166,8 +104,9 @@ template <typename Fn>
                                                           const Fn& magnitudes) {
     Ints acc = ints::zero();
     lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
-        const __m256i x = signs.template given_to<decltype(g)::value>(ints::load(a + 32 * g));
-        acc = ints::dot2(acc, ints::pairs(magnitudes(g), x), ints::scales16(scales, g));
+        const __m256i minus_or_one = _mm256_or_si256(__m256i(signs.minus(g)), _mm256_set1_epi8(1)),
+                      x = _mm256_sign_epi8(ints::load(a + 32 * g), minus_or_one);
+        acc = ints::dot2(acc, ints::pairs(__m256i(magnitudes(g)), x), ints::scales16(scales, g));
     });
     return acc;
 }
@@ -179,14 +118,11 @@ struct BlockWithToken<Block256<TensorType::IQ2_XXS>>
                                                        const TokenOfBlocks& token, uint32_t i) {
         // Groups are four indices, then a dword: four times seven signs, and a scale.
         const uint8_t* groups = block + 2;
-        const __m256 one = _mm256_loadu_ps(reinterpret_cast<const float*>(groups)),
-                     two = _mm256_loadu_ps(reinterpret_cast<const float*>(groups + 32));
-        const __m256i packed =
-            _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(one, two, 0xdd)), 0xd8);
+        const Dwords8 packed = odd_dwords(groups);
         return signed_products(
             SignsOfBlock(signs_of_dwords(packed)), scales_above_signs(packed),
             token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
-                return entries_of_8(quant::iq2xxs_grid, groups + 8 * g);
+                return entries_of_8(quant::iq2xxs_grid, [&](int l) { return groups[8 * g + l]; });
             });
     }
 };
@@ -201,14 +137,10 @@ struct BlockWithToken<Block256<TensorType::IQ2_XS>>
     }
     [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
                                                        const TokenOfBlocks& token, uint32_t i) {
-        const auto sevens = [&](int half) __attribute__((always_inline)) {
-            return _mm256_srli_epi16(ints::load(block + 2 + 32 * half), 9);
-        };
-        const __m256i in_order = _mm256_permute4x64_epi64(_mm256_packus_epi16(sevens(0), sevens(1)), 0xd8);
         return signed_products(
-            SignsOfBlock(even_signs(in_order)), odd_scales_of_16(block + 66),
+            SignsOfBlock(signs_of_words(block + 2)), odd_scales_of_16(block + 66),
             token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
-                return entries_of_8(quant::iq2xs_grid, places.at + 4 * g);
+                return entries_of_8(quant::iq2xs_grid, [&](int l) { return places.at[4 * g + l]; });
             });
     }
 };
@@ -229,9 +161,9 @@ struct BlockWithToken<Block256<TensorType::IQ2_S>>
     [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
                                                        const TokenOfBlocks& token, uint32_t i) {
         return signed_products(
-            SignsOfBlock(block + 34), odd_scales_of_16(block + 74),
+            SignsOfBlock(load32(block + 34)), odd_scales_of_16(block + 74),
             token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
-                return entries_of_8(quant::iq2s_grid, places.at + 4 * g);
+                return entries_of_8(quant::iq2s_grid, [&](int l) { return places.at[4 * g + l]; });
             });
     }
 };
@@ -242,11 +174,11 @@ struct BlockWithToken<Block256<TensorType::IQ3_XXS>>
     [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared&,
                                                        const TokenOfBlocks& token, uint32_t i) {
         // 64 indices, then dwords as those of IQ2_XXS.
-        const __m256i packed = ints::load(block + 66);
+        const Dwords8 packed = Dwords8(load32(block + 66));
         return signed_products(
             SignsOfBlock(signs_of_dwords(packed)), scales_above_signs(packed),
             token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
-                return entries_of_4(quant::iq3xxs_grid, block + 2 + 8 * g);
+                return entries_of_4(quant::iq3xxs_grid, [&](int l) { return block[2 + 8 * g + l]; });
             });
     }
 };
@@ -270,12 +202,11 @@ struct BlockWithToken<Block256<TensorType::IQ3_S>>
     }
     [[gnu::always_inline]] static inline Ints products(const uint8_t* block, const Prepared& places,
                                                        const TokenOfBlocks& token, uint32_t i) {
-        const __m256i nibbles = _mm256_srlv_epi32(_mm256_set1_epi32(int32_t(load_u32(block + 106))),
-                                                  _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+        const Dwords8 nibbles = nibbles_of_dword(block + 106);
         return signed_products(
-            SignsOfBlock(block + 74), scales_of_dwords(_mm256_add_epi32(nibbles, nibbles), 0x1e),
+            SignsOfBlock(load32(block + 74)), scales_of_dwords(2 * nibbles + 1),
             token.q + 256 * i, [&](int g) __attribute__((always_inline)) {
-                return entries_of_4(quant::iq3s_grid, places.at + 8 * g);
+                return entries_of_4(quant::iq3s_grid, [&](int l) { return places.at[8 * g + l]; });
             });
     }
 };
@@ -292,8 +223,7 @@ struct BlockWithToken<Block256<TensorType::IQ3_S>>
             const auto* book = reinterpret_cast<const uint8_t*>(quant::iq1s_grid);
             return reinterpret_cast<const uint64_t*>(book + places.at[4 * g + l]);
         };
-        const __m256i w = entries(entry(0), entry(1), entry(2), entry(3));
-        const __m256i x = _mm256_sign_epi8(ints::load(a + 32 * g), w);
+        const __m256i x = _mm256_sign_epi8(ints::load(a + 32 * g), __m256i(four_entries(entry)));
         acc = ints::dot2(acc, ints::pairs(_mm256_set1_epi8(1), x), ints::scales16(scales, g));
     });
     return _mm256_slli_epi32(acc, 3);

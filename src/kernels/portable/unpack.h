@@ -8,20 +8,13 @@
 // signed q (zero is 0). Layouts: see quant/*.h, which decode the same blocks to floats.
 #pragma once
 
-#include "kernels/portable/lanes.h"
+#include "kernels/portable/book_entries.h"
 #include "quant/floats.h"
 #include "quant/grids.h"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
-
 namespace sluice::portable {
 
-typedef uint8_t Bytes16 __attribute__((vector_size(16)));
-typedef uint8_t Bytes32 __attribute__((vector_size(32)));
+#define SLUICE_UNPACK [[gnu::always_inline]] static inline
 
 /// A block in registers: nothing goes through memory, where a wide load would wait for the narrow stores
 /// before it.
@@ -30,115 +23,6 @@ struct Unpacked256 {
     int16_t scale[16], min[16];
     float d, dmin;
 };
-
-#define SLUICE_UNPACK [[gnu::always_inline]] static inline
-
-SLUICE_UNPACK Bytes32 load32(const uint8_t* p) {
-    Bytes32 v;
-    __builtin_memcpy(&v, p, 32);
-    return v;
-}
-SLUICE_UNPACK uint64_t load_u64(const void* p) {
-    uint64_t x;
-    __builtin_memcpy(&x, p, 8);
-    return x;
-}
-
-/// (b >> shift) & mask for each byte. mask must fit 8 - shift bits.
-SLUICE_UNPACK Bytes32 bits_of(Bytes32 b, int shift, uint8_t mask) {
-    typedef uint16_t Words __attribute__((vector_size(32)));
-    return Bytes32(Words(b) >> uint16_t(shift)) & mask;
-}
-/// As bits_of, moved up.
-SLUICE_UNPACK Bytes32 bits_moved(Bytes32 b, int shift, uint8_t mask, int up) {
-    typedef uint16_t Words __attribute__((vector_size(32)));
-    return Bytes32(Words(bits_of(b, shift, mask)) << uint16_t(up));
-}
-
-SLUICE_UNPACK Bytes32 four_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-    typedef uint64_t Words __attribute__((vector_size(32)));
-    return Bytes32(Words{a, b, c, d});
-}
-
-/// 0xff in byte i where bit i is set.
-SLUICE_UNPACK Bytes32 spread_bits(uint32_t bits) {
-    const Bytes32 bit =
-        four_words(0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u);
-#if defined(__AVX2__)
-    const __m256i each = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-    const Bytes32 byte = Bytes32(_mm256_shuffle_epi8(_mm256_set1_epi32(int(bits)), each));
-#else
-    constexpr uint64_t ones = 0x0101010101010101u;
-    const Bytes32 byte = four_words((bits & 255) * ones, (bits >> 8 & 255) * ones, (bits >> 16 & 255) * ones,
-                                    (bits >> 24) * ones);
-#endif
-    return Bytes32((byte & bit) == bit);
-}
-
-/// 16 bytes of nibbles: low halves, then high ones.
-SLUICE_UNPACK Bytes32 nibbles(const uint8_t* p) {
-    Bytes16 q;
-    __builtin_memcpy(&q, p, 16);
-#if defined(__AVX2__)
-    const __m128i v = __m128i(q);
-    return Bytes32(_mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(v, 4), v), _mm256_set1_epi8(15)));
-#else
-    const Bytes16 halves[2] = {q & uint8_t(15), q >> uint8_t(4)};
-    Bytes32 both;
-    __builtin_memcpy(&both, halves, 32);
-    return both;
-#endif
-}
-
-/// The code book's values of 32 indices below 16.
-SLUICE_UNPACK Bytes32 look_up(const int8_t* book, Bytes32 indices) {
-#if defined(__AVX2__)
-    const __m256i table =
-        _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(book)));
-    return Bytes32(_mm256_shuffle_epi8(table, __m256i(indices)));
-#elif defined(__aarch64__)
-    uint8_t bytes[32];
-    __builtin_memcpy(bytes, &indices, 32);
-    const int8x16_t table = vld1q_s8(book);
-    vst1q_s8(reinterpret_cast<int8_t*>(bytes), vqtbl1q_s8(table, vld1q_u8(bytes)));
-    vst1q_s8(reinterpret_cast<int8_t*>(bytes + 16), vqtbl1q_s8(table, vld1q_u8(bytes + 16)));
-    return load32(bytes);
-#else
-    Bytes32 out;
-    for (int i = 0; i < 32; ++i) out[i] = uint8_t(book[indices[i]]);
-    return out;
-#endif
-}
-
-/// Sixteen signed bytes (two words), plus `add`, as 16-bit numbers.
-SLUICE_UNPACK void widen(uint64_t low, uint64_t high, int16_t add, int16_t* out) {
-#if defined(__AVX2__)
-    const __m256i v = _mm256_cvtepi8_epi16(_mm_set_epi64x(int64_t(high), int64_t(low)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_add_epi16(v, _mm256_set1_epi16(add)));
-#elif defined(__aarch64__)
-    const int16x8_t more = vdupq_n_s16(add);
-    vst1q_s16(out, vaddq_s16(vmovl_s8(vcreate_s8(low)), more));
-    vst1q_s16(out + 8, vaddq_s16(vmovl_s8(vcreate_s8(high)), more));
-#else
-    for (int i = 0; i < 8; ++i) {
-        out[i] = int16_t(int8_t(low >> 8 * i) + add);
-        out[i + 8] = int16_t(int8_t(high >> 8 * i) + add);
-    }
-#endif
-}
-/// Eight small numbers for 32 weights each, as sixteen for 16 each.
-SLUICE_UNPACK void each_twice(uint64_t eight, int16_t* out) {
-#if defined(__AVX2__)
-    const __m128i v = _mm_cvtsi64_si128(int64_t(eight));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(v, v)));
-#elif defined(__aarch64__)
-    const int16x8_t v = vmovl_s8(vcreate_s8(eight));
-    vst1q_s16(out, vzip1q_s16(v, v));
-    vst1q_s16(out + 8, vzip2q_s16(v, v));
-#else
-    for (int i = 0; i < 16; ++i) out[i] = int8_t(eight >> 8 * (i / 2));
-#endif
-}
 
 /// The 6-bit scales and minima of Q4_K and Q5_K.
 SLUICE_UNPACK void unpack_k_scales(const uint8_t* packed, Unpacked256& u) {
@@ -317,16 +201,11 @@ struct Block256<TensorType::IQ4_XS> {
 // magnitudes are below 64.
 inline constexpr int grid_zero = 64;
 
-/// 64 + (grid, negated where a bit of signs is set), byte by byte.
-SLUICE_UNPACK Bytes32 with_signs(Bytes32 grid, uint32_t signs) {
-    const Bytes32 minus = spread_bits(signs);
-    return ((grid ^ minus) - minus) + uint8_t(grid_zero);
-}
-
-/// Four 7-bit indices of sign patterns.
-SLUICE_UNPACK uint32_t four_signs(uint32_t packed) {
-    const auto signs = [&](int l) { return uint32_t(quant::ksigns_iq2xs[packed >> 7 * l & 127]) << 8 * l; };
-    return signs(0) | signs(1) | signs(2) | signs(3);
+/// 64 + magnitudes of the G-th 32 weights, with their signs.
+template <int G>
+SLUICE_UNPACK Bytes32 signed_weights(Bytes32 magnitudes, const SignsOfBlock& signs, lanes::Index<G> g) {
+    const Bytes32 minus = signs.minus(g);
+    return ((magnitudes ^ minus) - minus) + uint8_t(grid_zero);
 }
 
 template <>
@@ -340,16 +219,13 @@ struct Block256<TensorType::IQ2_XXS> {
     static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
-        uint64_t scales = 0;
+        const Dwords8 packed = odd_dwords(b + 2);
+        const SignsOfBlock signs(signs_of_dwords(packed));
+        put_scales_of_32((packed >> 27 & 30) + 1, u.scale);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
-            const uint8_t* i = b + 2 + 8 * g;
-            const uint32_t packed = load_u32(i + 4);
-            const auto& grid = quant::iq2xxs_grid;
-            scales |= uint64_t(2 * (packed >> 28) + 1) << 8 * g;
-            u.q[g] =
-                with_signs(four_words(grid[i[0]], grid[i[1]], grid[i[2]], grid[i[3]]), four_signs(packed));
+            const auto place = [&](int l) { return b[2 + 8 * g + l]; };
+            u.q[g] = signed_weights(entries_of_8(quant::iq2xxs_grid, place), signs, g);
         });
-        each_twice(scales, u.scale);
     }
 };
 
@@ -384,14 +260,11 @@ struct Block256<TensorType::IQ2_XS> {
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
         odd_scales(b + 66, u.scale);
+        const SignsOfBlock signs(signs_of_words(b + 2));
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
             const uint64_t q = load_u64(b + 2 + 8 * g);
-            const auto grid = [&](int l) { return quant::iq2xs_grid[q >> 16 * l & 511]; };
-            const auto sign = [&](int l) {
-                return uint32_t(quant::ksigns_iq2xs[q >> (16 * l + 9) & 127]) << 8 * l;
-            };
-            u.q[g] = with_signs(four_words(grid(0), grid(1), grid(2), grid(3)),
-                                sign(0) | sign(1) | sign(2) | sign(3));
+            const auto place = [&](int l) { return q >> 16 * l & 511; };
+            u.q[g] = signed_weights(entries_of_8(quant::iq2xs_grid, place), signs, g);
         });
     }
 };
@@ -407,21 +280,17 @@ struct Block256<TensorType::IQ2_S> {
     static constexpr float d_factor = 0.125f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.125f;
-        const uint8_t *index = b + 2, *signs = b + 34, *high = b + 66;
+        const uint8_t *index = b + 2, *high = b + 66;
+        const SignsOfBlock signs(load32(b + 34));
         odd_scales(b + 74, u.scale);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
-            const auto grid = [&](int l) {
-                return quant::iq2s_grid[index[4 * g + l] | (uint32_t(high[g]) << (8 - 2 * l) & 0x300u)];
+            const auto place = [&](int l) {
+                return index[4 * g + l] | (uint32_t(high[g]) << (8 - 2 * l) & 0x300u);
             };
-            u.q[g] = with_signs(four_words(grid(0), grid(1), grid(2), grid(3)), load_u32(signs + 4 * g));
+            u.q[g] = signed_weights(entries_of_8(quant::iq2s_grid, place), signs, g);
         });
     }
 };
-
-/// Two entries of 4 weights.
-SLUICE_UNPACK uint64_t two_entries(const uint32_t* grid, uint32_t first, uint32_t second) {
-    return grid[first] | uint64_t(grid[second]) << 32;
-}
 
 template <>
 struct Block256<TensorType::IQ3_XXS> {
@@ -434,15 +303,13 @@ struct Block256<TensorType::IQ3_XXS> {
     static constexpr float d_factor = 0.25f;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b)) * 0.25f;
-        uint64_t scales = 0;
+        const Dwords8 packed = Dwords8(load32(b + 66));
+        const SignsOfBlock signs(signs_of_dwords(packed));
+        put_scales_of_32((packed >> 27 & 30) + 1, u.scale);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
-            const uint8_t* i = b + 2 + 8 * g;
-            const uint32_t packed = load_u32(b + 66 + 4 * g);
-            const auto grid = [&](int l) { return two_entries(quant::iq3xxs_grid, i[2 * l], i[2 * l + 1]); };
-            scales |= uint64_t(2 * (packed >> 28) + 1) << 8 * g;
-            u.q[g] = with_signs(four_words(grid(0), grid(1), grid(2), grid(3)), four_signs(packed));
+            const auto place = [&](int l) { return b[2 + 8 * g + l]; };
+            u.q[g] = signed_weights(entries_of_4(quant::iq3xxs_grid, place), signs, g);
         });
-        each_twice(scales, u.scale);
     }
 };
 
@@ -457,19 +324,15 @@ struct Block256<TensorType::IQ3_S> {
     static constexpr float d_factor = 1;
     SLUICE_UNPACK void unpack(const uint8_t* b, Unpacked256& u) {
         u.d = float_from_half(load_u16(b));
-        const uint8_t *index = b + 2, *high = b + 66, *signs = b + 74;
-        const uint32_t packed = load_u32(b + 106);
-        uint64_t scales = 0;
+        const uint8_t *index = b + 2, *high = b + 66;
+        const SignsOfBlock signs(load32(b + 74));
+        put_scales_of_32(2 * nibbles_of_dword(b + 106) + 1, u.scale);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
-            scales |= uint64_t(1 + 2 * (packed >> 4 * g & 15)) << 8 * g;
-            const auto grid = [&](int l) {
-                const uint32_t h = high[g];
-                return two_entries(quant::iq3s_grid, index[8 * g + 2 * l] | (h << (8 - 2 * l) & 256u),
-                                   index[8 * g + 2 * l + 1] | (h << (7 - 2 * l) & 256u));
+            const auto place = [&](int l) {
+                return index[8 * g + l] | (uint32_t(high[g]) << (8 - l) & 256u);
             };
-            u.q[g] = with_signs(four_words(grid(0), grid(1), grid(2), grid(3)), load_u32(signs + 4 * g));
+            u.q[g] = signed_weights(entries_of_4(quant::iq3s_grid, place), signs, g);
         });
-        each_twice(scales, u.scale);
     }
 };
 
@@ -479,7 +342,7 @@ inline constexpr uint64_t iq1_up = 0x0a0a0a0a0a0a0a0a, iq1_down = 0x080808080808
 
 /// Entries in eighths, plus `shift` (iq1_up or iq1_down for each 8).
 SLUICE_UNPACK Bytes32 in_eighths(Bytes32 grid, Bytes32 shift) {
-    return (bits_moved(grid, 0, 31, 3) & uint8_t(0xf8)) + shift;
+    return bits_moved(grid, 0, 31, 3) + shift;
 }
 
 template <>
@@ -496,13 +359,11 @@ struct Block256<TensorType::IQ1_S> {
         uint64_t scales = 0;
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
             const uint32_t h = load_u16(b + 34 + 2 * g), q = load_u32(b + 2 + 4 * g);
-            const auto grid = [&](int l) {
-                return quant::iq1s_grid[(q >> 8 * l & 255) | (h >> 3 * l & 7) << 8];
-            };
+            const auto place = [&](int l) { return (q >> 8 * l & 255) | (h >> 3 * l & 7) << 8; };
             scales |= uint64_t(2 * (h >> 12 & 7) + 1) << 8 * g;
             const uint64_t shift = h & 0x8000 ? iq1_down : iq1_up;
-            u.q[g] = in_eighths(four_words(grid(0), grid(1), grid(2), grid(3)),
-                                four_words(shift, shift, shift, shift));
+            u.q[g] =
+                in_eighths(entries_of_8(quant::iq1s_grid, place), four_words(shift, shift, shift, shift));
         });
         each_twice(scales, u.scale);
     }
@@ -530,11 +391,9 @@ struct Block256<TensorType::IQ1_M> {
             u.scale[i] = int16_t(2 * (s >> (16 * (i / 4) + 3 * (i % 4)) & 7) + 1);
         lanes::unrolled<8>([&](auto g) __attribute__((always_inline)) {
             const uint32_t h = load_u16(b + 32 + 2 * g), q = load_u32(b + 4 * g);
-            const auto grid = [&](int l) {
-                return quant::iq1s_grid[(q >> 8 * l & 255) | (h >> 4 * l & 7) << 8];
-            };
+            const auto place = [&](int l) { return (q >> 8 * l & 255) | (h >> 4 * l & 7) << 8; };
             const auto shift = [&](int l) { return h >> 4 * l & 8 ? iq1_down : iq1_up; };
-            u.q[g] = in_eighths(four_words(grid(0), grid(1), grid(2), grid(3)),
+            u.q[g] = in_eighths(entries_of_8(quant::iq1s_grid, place),
                                 four_words(shift(0), shift(1), shift(2), shift(3)));
         });
     }
