@@ -189,14 +189,15 @@ void Engine::Impl::plan_memory(const EngineOptions& options) {
     const bool fits = fits_with(small_batch);
 
     // A large batch reads each expert once for many tokens; its scratch may take an eighth of the memory.
-    // From memory that saves little, and others of several sequences would wait.
+    // From memory that saves less, and of several sequences the others would wait for it.
     info.batch = options.batch ? options.batch : small_batch;
     const uint32_t most = !fits                                                 ? large_batch
                           : plan.all_expert_bytes > 0 && options.sequences == 1 ? medium_batch
                                                                                 : small_batch;
     if (!options.batch)
         for (uint32_t n = most; n > small_batch; n /= 2)
-            if (transformer->planned_scratch(n, options.sequences) <= ram_limit / 8 && fits == fits_with(n)) {
+            if (transformer->planned_scratch(n, options.sequences) <= ram_limit / 8 &&
+                (!fits || fits_with(n))) {
                 info.batch = n;
                 break;
             }

@@ -69,7 +69,11 @@ test('cut by a limit', async () => {
 test('abort ends the request at the server', async () => {
   const stream = client.responses.stream({ ...sum, input: 'Tell me a story.', ignore_eos: true });
   await assert.rejects(async () => {
-    for await (const event of stream) if (event.type.endsWith('.delta')) await stopsComputing(server.url, () => stream.abort());
+    for await (const event of stream)
+      if (event.type.endsWith('.delta')) {
+        await stopsComputing(server.url, () => stream.abort());
+        break;  // what came before the abort is still on its way to this loop
+      }
     await stream.finalResponse();
   }, OpenAI.APIUserAbortError);
 });

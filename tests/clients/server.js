@@ -46,11 +46,14 @@ export async function eventually(holds) {
 /** Leaves, by calling `leave`: the server computes a step or so more (the answers to /metrics take time, too), and then nothing. */
 export async function stopsComputing(url, leave) {
   const tokens = () => metric(url, 'sluice_generated_tokens_total');
+  const cancelled = () => metric(url, 'sluice_requests_cancelled_total');
   const before = await tokens();
+  const cancelledBefore = await cancelled();
   await leave();
   await eventually(async () => (await answering(url)) === 0);
   const then = await tokens();
-  // Thousands are asked for; Rill writes two in a millisecond, and this program and the server wait for builds beside them.
+  await eventually(async () => (await cancelled()) === cancelledBefore + 1);
+  // Rill writes three in a millisecond, and this program and the server may wait for their turn; thousands are asked for.
   if (then - before > 1500) throw new Error(`the server went on for ${then - before} tokens`);
   await new Promise((resolve) => setTimeout(resolve, 100));
   if ((await tokens()) !== then) throw new Error('the server goes on computing for nobody');

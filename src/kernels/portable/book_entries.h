@@ -7,9 +7,6 @@
 
 namespace sluice::portable {
 
-typedef uint32_t Dwords8 __attribute__((vector_size(32)));
-typedef uint16_t Words16 __attribute__((vector_size(32)));
-
 /// Four entries of eight weights, which lie at entry(0) to entry(3).
 template <typename Entry>
 [[gnu::always_inline]] static inline Bytes32 four_entries(const Entry& entry) {
@@ -112,12 +109,7 @@ struct SignsOfBlock {
     template <int G>
     [[gnu::always_inline]] inline Bytes32 minus(lanes::Index<G>) const {
 #if defined(__AVX2__)
-        const __m256i first =
-                          _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303),
-                      each = _mm256_add_epi8(first, _mm256_set1_epi8(4 * (G % 4))),
-                      bit = _mm256_set1_epi64x(int64_t(0x8040201008040201));
-        const __m256i here = _mm256_and_si256(_mm256_shuffle_epi8(half[G / 4], each), bit);
-        return Bytes32(_mm256_cmpeq_epi8(here, bit));
+        return spread_bits(half[G / 4], 4 * (G % 4));
 #else
         return spread_bits(of_32[G]);
 #endif

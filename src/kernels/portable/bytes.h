@@ -15,6 +15,8 @@ namespace sluice::portable {
 
 typedef uint8_t Bytes16 __attribute__((vector_size(16)));
 typedef uint8_t Bytes32 __attribute__((vector_size(32)));
+typedef uint16_t Words16 __attribute__((vector_size(32)));
+typedef uint32_t Dwords8 __attribute__((vector_size(32)));
 
 SLUICE_BYTES Bytes32 load32(const uint8_t* p) {
     Bytes32 v;
@@ -29,13 +31,11 @@ SLUICE_BYTES uint64_t load_u64(const void* p) {
 
 /// (b >> shift) & mask for each byte. mask must fit 8 - shift bits.
 SLUICE_BYTES Bytes32 bits_of(Bytes32 b, int shift, uint8_t mask) {
-    typedef uint16_t Words __attribute__((vector_size(32)));
-    return Bytes32(Words(b) >> uint16_t(shift)) & mask;
+    return Bytes32(Words16(b) >> uint16_t(shift)) & mask;
 }
 /// As bits_of, moved up.
 SLUICE_BYTES Bytes32 bits_moved(Bytes32 b, int shift, uint8_t mask, int up) {
-    typedef uint16_t Words __attribute__((vector_size(32)));
-    return Bytes32(Words(bits_of(b, shift, mask)) << uint16_t(up));
+    return Bytes32(Words16(bits_of(b, shift, mask)) << uint16_t(up));
 }
 
 SLUICE_BYTES Bytes32 four_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
@@ -43,19 +43,29 @@ SLUICE_BYTES Bytes32 four_words(uint64_t a, uint64_t b, uint64_t c, uint64_t d) 
     return Bytes32(Words{a, b, c, d});
 }
 
+/// Byte i: bit i % 8 alone.
+SLUICE_BYTES Bytes32 bit_of_each() {
+    return four_words(0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u);
+}
+#if defined(__AVX2__)
+/// 0xff in byte i where bit i of the four bytes from `first` on is set, which both halves of `bytes` hold.
+SLUICE_BYTES Bytes32 spread_bits(__m256i bytes, int8_t first) {
+    const __m256i in_order =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i each = _mm256_add_epi8(in_order, _mm256_set1_epi8(first));
+    return Bytes32((Bytes32(_mm256_shuffle_epi8(bytes, each)) & bit_of_each()) == bit_of_each());
+}
+#endif
 /// 0xff in byte i where bit i is set.
 SLUICE_BYTES Bytes32 spread_bits(uint32_t bits) {
-    const Bytes32 bit =
-        four_words(0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u, 0x8040201008040201u);
 #if defined(__AVX2__)
-    const __m256i each = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
-    const Bytes32 byte = Bytes32(_mm256_shuffle_epi8(_mm256_set1_epi32(int(bits)), each));
+    return spread_bits(_mm256_set1_epi32(int(bits)), 0);
 #else
     constexpr uint64_t ones = 0x0101010101010101u;
     const Bytes32 byte = four_words((bits & 255) * ones, (bits >> 8 & 255) * ones, (bits >> 16 & 255) * ones,
                                     (bits >> 24) * ones);
+    return Bytes32((byte & bit_of_each()) == bit_of_each());
 #endif
-    return Bytes32((byte & bit) == bit);
 }
 
 /// 16 bytes of nibbles: low halves, then high ones.

@@ -9,17 +9,17 @@
 namespace sluice::portable {
 namespace {  // its constants are in no other object
 
-/// Derived::products(block, prepared, token, place among the token's blocks): scaled products with nothing to
+/// Derived::find(block, places) finds an entry's place where it is not a byte of the block;
+/// Derived::products(block, places, token, place among the token's blocks): scaled products with nothing to
 /// be taken off, as lanes that are still to be added up.
 template <typename Derived, typename Places = NothingPrepared>
 struct BookWithToken {
     static constexpr int zero = 0;
     typedef Places Prepared;
+    [[gnu::always_inline]] static inline void find(const uint8_t*, Places&) {}
     [[gnu::always_inline]] static inline void prepare(const uint8_t* block, Places& places) {
-        if constexpr (!__is_same(Places, NothingPrepared)) {
-            Derived::find(block, places);
-            places.settle();
-        }
+        Derived::find(block, places);
+        places.settle();
     }
     [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
                                                               uint32_t i) {
@@ -302,9 +302,18 @@ struct BlockWithToken<Block256<TensorType::IQ1_M>>
     [[gnu::always_inline]] static inline void put_activations(const Activations256& a, const TokenOfBlocks& t,
                                                               uint32_t i) {
         put_in_order(a, t, i);
-        int16_t sums[32] = {};
-        for (int k = 0; k < 256; ++k) sums[k / 8] = int16_t(sums[k / 8] + a.q[k]);
-        __builtin_memcpy(t.for_header + 16 * i, sums, sizeof sums);
+        const auto of_fours = [&](int k) __attribute__((always_inline)) {
+            return ints::dot2(ints::zero(), ints::pairs(_mm256_set1_epi8(1), ints::load(a.q + 32 * k)),
+                              each_word(1));
+        };
+        for (int k = 0; k < 8; k += 4) {
+            const __m256i first = _mm256_hadd_epi32(of_fours(k), of_fours(k + 1)),
+                          last = _mm256_hadd_epi32(of_fours(k + 2), of_fours(k + 3));
+            // Dwords of two sums each: the first halves of four vectors, then the last ones.
+            const __m256i words = _mm256_packs_epi32(first, last),
+                          in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            ints::store(t.for_header + 16 * i + 2 * k, _mm256_permutevar8x32_epi32(words, in_order));
+        }
     }
 };
 

@@ -78,7 +78,9 @@ template <typename B, uint32_t BlocksInLane, uint32_t Lanes = ints::lanes, uint3
 
 namespace {
 
-struct NothingPrepared {};
+struct NothingPrepared {
+    [[gnu::always_inline]] inline void settle() {}
+};
 /// A block of 256 and one token's activations, type by type; of most types they are the weights' bytes and
 /// the activations in their order.
 template <typename B>

@@ -18,10 +18,9 @@ describe.skipIf(realServer)('with sluice serve and Rill', () => {
     await page.getByLabel('Close').click();
   };
   const metric = async (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await (await fetch(`${sluice.url}metrics`)).text())![1]);
-  const story = [{ role: 'user', content: 'Tell me a story.' }];
   /** Keeps the server answering: Rill has filled its context in one or two seconds, so one answer follows the other until `signal` aborts. */
   const answerOn = async (signal: AbortSignal) => {
-    const body = JSON.stringify({ messages: story, ignore_eos: true });
+    const body = JSON.stringify({ messages: [{ role: 'user', content: 'Tell me a story.' }], ignore_eos: true });
     while (!signal.aborted) {
       try {
         await (await fetch(`${sluice.url}v1/chat/completions`, { method: 'POST', body, signal })).text();
