@@ -310,9 +310,9 @@ struct BlockWithToken<Block256<TensorType::IQ1_M>>
             const __m256i first = _mm256_hadd_epi32(of_fours(k), of_fours(k + 1)),
                           last = _mm256_hadd_epi32(of_fours(k + 2), of_fours(k + 3));
             // Dwords of two sums each: the first halves of four vectors, then the last ones.
-            const __m256i words = _mm256_packs_epi32(first, last),
+            const __m256i sums = _mm256_packs_epi32(first, last),
                           in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-            ints::store(t.for_header + 16 * i + 2 * k, _mm256_permutevar8x32_epi32(words, in_order));
+            ints::store(t.for_header + 16 * i + 2 * k, _mm256_permutevar8x32_epi32(sums, in_order));
         }
     }
 };
